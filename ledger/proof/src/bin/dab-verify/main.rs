@@ -1,2 +1,96 @@
-//! The auditor's verifier.
-fn main() {}
+//! `dab-verify`, the auditor's small verifier: `dab verify` and `dab audit` for local files, in a binary that one can
+//! read and build in a minute. Exit codes: 0 valid, 1 invalid, 2 undecided, 64 a wrong command line.
+
+mod audit_ledger;
+mod audit_table;
+mod command_line;
+mod verify;
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::process::ExitCode;
+
+use command_line::{Outcome, Usage, words};
+use dab_proof::report::escape;
+
+/// A wrong command line, told apart from every verdict (`EX_USAGE` of BSD's sysexits).
+const USAGE_EXIT_CODE: u8 = 64;
+
+const HELP: &str = "\
+Checks DAB's receipts, tables and ledgers from files alone, with no network.
+
+Usage:
+  dab-verify verify FILE --trust DIR [--table-id ID] [--commit FILE]
+                    [--data FILE]... [--json]
+  dab-verify audit table PATH --trust DIR [--table-id ID] [--ledger PATH]
+                         [--deep] [--json]
+  dab-verify audit ledger PATH --trust DIR [--since FILE] [--json]
+  dab-verify --help | --version
+
+Verbs:
+  verify         one receipt (.tlog-proof), and the files it speaks of if given
+  audit table    every version of a table: nothing changed, added or removed
+  audit ledger   the whole ledger, derived again from its first leaf
+
+The trust folder (DIR) is what you believe: policy, writers, ledger. Get it
+once, from somebody you trust, on a way that the audited cannot change.
+
+Exit codes:
+   0  valid      all that was checked holds
+   1  invalid    something is changed, forged or missing
+   2  undecided  something could not be read, nothing was found wrong
+  64  the command line is wrong: nothing was checked
+
+`dab-verify VERB --help` tells more about a verb.
+";
+
+fn main() -> ExitCode {
+    match run(std::env::args_os().skip(1).collect()) {
+        Ok(Outcome::Text(text)) => {
+            print(&text);
+            ExitCode::SUCCESS
+        }
+        Ok(Outcome::Report { report, json }) => {
+            print(&if json {
+                report.to_json_text()
+            } else {
+                report.to_string()
+            });
+            ExitCode::from(report.exit_code())
+        }
+        Err(Usage(message)) => {
+            // line by line: the message may hold the help, and words from files
+            let lines: Vec<_> = message.lines().map(escape).collect();
+            eprintln!(
+                "dab-verify: wrong command line, nothing was checked: {}",
+                lines.join("\n")
+            );
+            ExitCode::from(USAGE_EXIT_CODE)
+        }
+    }
+}
+
+fn run(arguments: Vec<OsString>) -> Result<Outcome, Usage> {
+    let words = words(&arguments);
+    match words[..] {
+        [] => Err(Usage(format!("a verb is needed\n\n{}", HELP.trim_end()))),
+        ["-h" | "--help" | "help", ..] => Ok(Outcome::Text(HELP.to_owned())),
+        ["-V" | "--version", ..] => Ok(Outcome::Text(format!("dab-verify {}\n", env!("CARGO_PKG_VERSION")))),
+        ["verify", ..] => verify::run(&arguments[1..]),
+        ["audit", "table", ..] => audit_table::run(&arguments[2..]),
+        ["audit", "ledger", ..] => audit_ledger::run(&arguments[2..]),
+        ["audit", "-h" | "--help", ..] => Ok(Outcome::Text(HELP.to_owned())),
+        ["audit", ..] => Err(Usage(
+            "say what to audit: `audit table PATH` or `audit ledger PATH`".to_owned(),
+        )),
+        [verb, ..] => Err(Usage(format!(
+            "there is no verb {verb:?}: it is `verify` or `audit`, see --help"
+        ))),
+    }
+}
+
+/// Writes to standard output. A reader that went away, such as `head`, does not change the verdict.
+fn print(text: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}

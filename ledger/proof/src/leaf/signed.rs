@@ -1,0 +1,160 @@
+//! A leaf with its writer's signature: the exact bytes that are an entry of the ledger.
+
+use super::{Leaf, WHAT};
+use crate::error::Error;
+use crate::hash::{Hash, leaf_hash};
+use crate::key::SigningKey;
+use crate::note::{NoteSignature, SignedNote};
+use crate::writers::{Writer, Writers};
+
+/// Bytes of the longest signed leaf.
+pub const LEAF_BYTES_MAX: usize = 4096;
+
+/// A statement and its one signature. The signature has the right form, but is not checked before `verify`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignedLeaf {
+    leaf: Leaf,
+    note: SignedNote,
+    bytes: Vec<u8>,
+    hash: Hash,
+}
+
+impl Leaf {
+    /// Signs the statement with a writer's key.
+    ///
+    /// # Errors
+    /// `Malformed` when a field does not fit the format, `TooLarge` when the note is above `LEAF_BYTES_MAX`,
+    /// `UnsupportedKey` for a cosigner's key.
+    pub fn sign(&self, key: &SigningKey) -> Result<SignedLeaf, Error> {
+        self.check()?;
+        SignedLeaf::from_bytes(&SignedNote::sign(&self.text(), key)?.to_bytes())
+    }
+}
+
+impl SignedLeaf {
+    /// Reads an entry of the ledger.
+    ///
+    /// # Errors
+    /// `TooLarge` above `LEAF_BYTES_MAX`; `Malformed` when it is not a note with a leaf's text and exactly one
+    /// signature.
+    pub fn from_bytes(bytes: &[u8]) -> Result<SignedLeaf, Error> {
+        Error::check_size(WHAT, bytes.len(), LEAF_BYTES_MAX)?;
+        let note = SignedNote::parse(bytes)?;
+        if note.signatures().len() != 1 {
+            let reason = format!("it has {} signatures instead of one", note.signatures().len());
+            return Err(Error::malformed(WHAT, reason));
+        }
+        let leaf = Leaf::parse(note.text())?;
+        Ok(SignedLeaf {
+            leaf,
+            hash: leaf_hash(bytes),
+            bytes: bytes.to_vec(),
+            note,
+        })
+    }
+
+    /// The entry's bytes.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The statement.
+    pub fn leaf(&self) -> &Leaf {
+        &self.leaf
+    }
+
+    /// The statement's text: what was signed, and by what two submissions of one statement are known as the same.
+    pub fn text(&self) -> &str {
+        self.note.text()
+    }
+
+    /// Leaf hash of the bytes.
+    pub fn hash(&self) -> Hash {
+        self.hash
+    }
+
+    /// Name of the key that is said to have signed.
+    pub fn signer_name(&self) -> &str {
+        &self.signature().name
+    }
+
+    /// Checks the signature and that its writer may write the subject; returns the writer.
+    ///
+    /// # Errors
+    /// `WriterUnknown`, `BadSignature`, `WriterNotAllowed`.
+    pub fn verify<'w>(&self, writers: &'w Writers) -> Result<&'w Writer, Error> {
+        let NoteSignature { name, key_id, .. } = self.signature();
+        let unknown = || Error::WriterUnknown {
+            signer: format!("{name} (key id {key_id:08x})"),
+        };
+        let writer = writers.find(name, *key_id).ok_or_else(unknown)?;
+        self.note.verify(WHAT, [writer.key()])?;
+        if !writer.allows(&self.leaf.subject) {
+            let (writer, subject) = (name.clone(), self.leaf.subject.to_string());
+            return Err(Error::WriterNotAllowed { writer, subject });
+        }
+        Ok(writer)
+    }
+
+    fn signature(&self) -> &NoteSignature {
+        &self.note.signatures()[0]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::leaf::{BodyDigest, Subject};
+
+    fn leaf() -> Leaf {
+        Leaf {
+            origin: "dab/test".into(),
+            subject: Subject::table("t").unwrap(),
+            sequence: 0,
+            parent: None,
+            body: BodyDigest::of(b"body"),
+            files: None,
+            operation: "WRITE".into(),
+        }
+    }
+
+    fn writers(globs: &str) -> (SigningKey, Writers) {
+        let key = SigningKey::generate("dab/writer", &[3; 32]).unwrap();
+        let writers = Writers::parse(format!("{} {globs}\n", key.verifier()).as_bytes()).unwrap();
+        (key, writers)
+    }
+
+    #[test]
+    fn signed_leaf_verifies_for_its_writer_only() {
+        let (key, allowed) = writers("table/*");
+        let signed = leaf().sign(&key).unwrap();
+        assert_eq!(SignedLeaf::from_bytes(signed.bytes()).unwrap(), signed);
+        assert_eq!(signed.verify(&allowed).unwrap().name(), "dab/writer");
+        let (_, elsewhere) = writers("catalog");
+        assert!(matches!(signed.verify(&elsewhere), Err(Error::WriterNotAllowed { .. })));
+        let stranger = SigningKey::generate("dab/writer", &[4; 32]).unwrap();
+        let forged = leaf().sign(&stranger).unwrap();
+        assert!(matches!(forged.verify(&allowed), Err(Error::WriterUnknown { .. })));
+    }
+
+    #[test]
+    fn changed_statement_is_caught_by_the_signature() {
+        let (key, allowed) = writers("*");
+        let bytes = leaf().sign(&key).unwrap().bytes().to_vec();
+        let forged = String::from_utf8(bytes)
+            .unwrap()
+            .replace("operation WRITE", "operation WRITF");
+        let forged = SignedLeaf::from_bytes(forged.as_bytes()).unwrap();
+        assert!(matches!(forged.verify(&allowed), Err(Error::BadSignature { .. })));
+    }
+
+    #[test]
+    fn leaf_with_two_signatures_is_refused() {
+        let (key, _) = writers("*");
+        let other = SigningKey::generate("dab/other", &[5; 32]).unwrap();
+        let bytes = leaf().sign(&key).unwrap().bytes().to_vec();
+        let second = leaf().sign(&other).unwrap().signature().line();
+        let doubled = [bytes, second.into_bytes()].concat();
+        assert!(matches!(SignedLeaf::from_bytes(&doubled), Err(Error::Malformed { .. })));
+    }
+}

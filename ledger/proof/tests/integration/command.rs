@@ -1,0 +1,207 @@
+//! `dab-verify` as a user runs it: on folders, with exit codes and messages.
+
+use std::fs;
+use std::process::Command;
+
+use crate::world::{COMMIT, DATA, World, run_in};
+
+#[test]
+fn help_fits_80_columns_and_every_verb_has_one() {
+    let world = World::new();
+    for arguments in [
+        "--help",
+        "-h",
+        "help",
+        "verify --help",
+        "audit --help",
+        "audit table -h",
+        "audit ledger --help",
+    ] {
+        let help = world.run(arguments, 0);
+        assert!(help.contains("Usage:") && help.contains("Exit codes:"), "{help}");
+        assert!(help.lines().all(|line| line.chars().count() <= 80), "{help}");
+    }
+    assert!(world.run("--version", 0).starts_with("dab-verify "));
+}
+
+#[test]
+fn good_receipt_is_valid_with_all_its_files() {
+    let world = World::new();
+    let text = world.run("verify b.tlog-proof --trust trust", 0);
+    assert!(text.starts_with("VALID  receipt for version 1 of table t1\n"), "{text}");
+    let text = world.run(
+        &format!("verify --trust=trust b.tlog-proof --commit {COMMIT} --data {DATA}"),
+        0,
+    );
+    assert!(text.contains("data file p=x%2520y/b.parquet: 4 bytes"), "{text}");
+    let json = world.run(
+        &format!("verify b.tlog-proof --trust trust --commit {COMMIT} --data {DATA} --json"),
+        0,
+    );
+    assert!(
+        json.contains("\"verdict\": \"valid\"") && json.contains("\"certifies_alone\": true"),
+        "{json}"
+    );
+}
+
+#[test]
+fn forged_files_are_invalid() {
+    let world = World::new();
+    world.write(DATA, b"bbbc");
+    let text = world.run(
+        &format!("verify b.tlog-proof --trust trust --commit {COMMIT} --data {DATA}"),
+        1,
+    );
+    assert!(text.starts_with("INVALID") && text.contains("b.parquet"), "{text}");
+    assert!(
+        world
+            .run("audit table tables/t --trust trust", 0)
+            .contains("give --deep")
+    );
+    let text = world.run("audit table tables/t --trust trust --deep", 1);
+    assert!(
+        text.contains("version 1, p=x%2520y/b.parquet: the data file is not the one"),
+        "{text}"
+    );
+    fs::remove_file(world.path(COMMIT)).unwrap();
+    let text = world.run("audit table tables/t --trust trust --json", 1);
+    assert!(
+        text.contains("\"verdict\": \"invalid\"") && text.contains("00000000000000000001.json"),
+        "{text}"
+    );
+    world.write("b.tlog-proof", b"garbage \x1b[2J\n");
+    assert!(
+        world
+            .run("verify b.tlog-proof --trust trust", 1)
+            .contains("receipt is malformed")
+    );
+}
+
+#[test]
+fn audits_find_the_ledger_by_themselves() {
+    let world = World::new();
+    let text = world.run("audit table tables/t --trust trust", 0);
+    assert!(text.starts_with("VALID  audit of table t1\n"), "{text}");
+    assert!(
+        text.contains("_delta_log/00000000000000000001.crc") && !text.contains("_staged_commits"),
+        "{text}"
+    );
+    world.run("audit table tables/t --trust trust --ledger public", 0);
+    let text = world.run("audit ledger public --trust trust --since old.checkpoint", 0);
+    assert!(
+        text.contains("append-only since the older checkpoint: from size 1 to 3"),
+        "{text}"
+    );
+}
+
+#[test]
+fn what_cannot_be_read_is_undecided_and_named() {
+    let world = World::new();
+    for (arguments, words) in [
+        (
+            "verify nothing.tlog-proof --trust trust",
+            "nothing.tlog-proof cannot be read: there is no such file",
+        ),
+        ("verify trust --trust trust", "it is not a regular file"),
+        ("verify b.tlog-proof --trust nowhere", "nowhere/policy cannot be read"),
+        (
+            "verify b.tlog-proof --trust trust --commit nothing.json",
+            "nothing.json",
+        ),
+        ("audit table nowhere --trust trust", "nowhere/_delta_log cannot be read"),
+        (
+            "audit table tables/t --trust trust --ledger nowhere",
+            "there is no ledger here",
+        ),
+        ("audit ledger nowhere --trust trust", "there is no ledger here"),
+        (
+            "audit ledger public --trust trust --since nothing",
+            "nothing cannot be read",
+        ),
+    ] {
+        let text = world.run(arguments, 2);
+        assert!(text.starts_with("UNDECIDED"), "{text}");
+        assert!(
+            text.split_whitespace().collect::<Vec<_>>().join(" ").contains(words),
+            "{words:?} in\n{text}"
+        );
+    }
+    world.write("trust/policy", b"quorum\n");
+    assert!(
+        world
+            .run("verify b.tlog-proof --trust trust", 2)
+            .contains("policy is malformed: line 1")
+    );
+    fs::remove_file(world.path("trust/ledger")).unwrap();
+    world.write("trust/policy", b"quorum none\n");
+    assert!(
+        world
+            .run("audit table tables/t --trust trust", 2)
+            .contains("no ledger was given")
+    );
+}
+
+#[test]
+fn wrong_command_lines_say_what_is_missing() {
+    let world = World::new();
+    for (arguments, words) in [
+        ("", "there is no verb"),
+        ("prove x", "there is no verb \"prove\""),
+        ("audit", "say what to audit"),
+        ("audit everything", "say what to audit"),
+        ("verify --trust trust", "FILE, the receipt, is needed"),
+        ("verify b.tlog-proof", "--trust DIR is needed"),
+        ("verify b.tlog-proof --trust", "missing argument"),
+        ("verify b.tlog-proof --trust trust --deep", "invalid option '--deep'"),
+        ("verify b.tlog-proof c.tlog-proof --trust trust", "unexpected argument"),
+        (
+            "verify b.tlog-proof --trust trust --trust trust",
+            "--trust is given twice",
+        ),
+        ("verify b.tlog-proof --trust trust --data x", "--data needs --commit"),
+        (
+            "audit ledger https://example.com/audit --trust trust",
+            "`dab audit` reads URLs",
+        ),
+        ("audit table s3://bucket/t --trust trust", "`dab audit` reads URLs"),
+        (
+            "audit table tables/t --trust trust --ledger https://example.com",
+            "`dab audit` reads URLs",
+        ),
+    ] {
+        let text = world.run(arguments, 64);
+        assert!(
+            text.starts_with("dab-verify: wrong command line, nothing was checked: ") && text.contains(words),
+            "{words:?} in\n{text}"
+        );
+    }
+    let text = run_in(&world.path(""), &[], 64);
+    assert!(text.contains("a verb is needed") && text.contains("Usage:"), "{text}");
+}
+
+#[cfg(unix)]
+#[test]
+fn links_and_pipes_in_place_of_files_do_no_harm() {
+    use std::os::unix::fs::symlink;
+    let world = World::new();
+    let log = |name: &str| world.path(&format!("tables/t/_delta_log/{name}"));
+    symlink("nowhere", log("00000000000000000002.json")).unwrap();
+    symlink("..", log("loop")).unwrap();
+    fs::create_dir(log("00000000000000000003.json")).unwrap();
+    Command::new("mkfifo")
+        .arg(log("00000000000000000004.json"))
+        .status()
+        .unwrap();
+    let text = world.run("audit table tables/t --trust trust --deep", 1);
+    assert!(text.contains("the ledger does not know this commit"), "{text}");
+    fs::remove_file(world.path("public/checkpoint")).unwrap();
+    Command::new("mkfifo")
+        .arg(world.path("public/checkpoint"))
+        .status()
+        .unwrap();
+    assert!(
+        world
+            .run("audit ledger public --trust trust", 2)
+            .contains("it is not a regular file")
+    );
+}

@@ -1,0 +1,21 @@
+//! Tests of the verifier from outside: known answers of the formats, comparison with other implementations, hostile
+//! input, audits of tampered ledgers and tables, and the binary as a user runs it.
+
+mod audit_ledger;
+mod audit_table;
+mod command;
+mod hostile;
+mod known_answers;
+mod oracles;
+mod receipts;
+mod table_id;
+mod terminal;
+mod untrusted_files;
+mod world;
+
+use dab_proof::report::Report;
+
+/// The report's text on one line, so that words can be looked for without regard to line breaks.
+fn one_line(report: &Report) -> String {
+    report.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
+}
