@@ -1,0 +1,405 @@
+//! One ledger node: a raft group of one voter, its state, and its public tree.
+
+mod config;
+mod reading;
+
+use std::fs::OpenOptions;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use dab_proof::note::SigningKey;
+use dab_proof::report::{Report, Verdict};
+use dab_proof::trust::Trust;
+use parking_lot::Mutex;
+use prost_for_raft::Message as _;
+use raft::eraftpb::ConfState;
+use tokio::sync::oneshot;
+
+pub use config::{NodeConfig, NodeLimits};
+
+use crate::Error;
+use crate::durable::{self, io};
+use crate::fsck::fsck;
+use crate::identity::{Directories, Identity};
+use crate::issue::Issuer;
+use crate::machine::{FlushLimits, Machine, applied_in, frontier_in};
+use crate::notary::{Notary, Outcome, Proposal};
+use crate::pool::{Command, Pool, Waiting};
+use crate::raft::{Driver, LogStorage, RaftLimits};
+use crate::room::Room;
+use crate::sequencer::{GroupLimits, Sequencer, panic_text};
+use crate::shared::Shared;
+use crate::state_machine::Settings;
+use crate::state_machine::check::check;
+use crate::state_machine::entry::ProposalBytes;
+use crate::state_store::StateStore;
+use crate::tile_store::{PublicFiles, TileStore};
+
+/// The raft id of a ledger's first node. An id is never given again once its data is lost.
+const RAFT_ID_FIRST: u64 = 1;
+
+/// How often a start looks whether the lock is free, and the pause between.
+const LOCK_LOOKS_MAX: u32 = 5;
+const LOCK_LOOK_PAUSE: Duration = Duration::from_millis(20);
+
+/// A shorter tick would keep a core busy with counting.
+const TICK_MIN: Duration = Duration::from_millis(1);
+
+/// A running ledger node.
+///
+/// It certifies alone: its policy is `quorum none`, and every checkpoint that it issues is certified by its own
+/// signature. [`crate::reader::LedgerReader::certified`] says so.
+///
+/// Dropping a node is like a crash: nothing acknowledged is lost, and the next start replays the raft log.
+/// [`Node::stop`] leaves nothing to replay.
+#[derive(Debug)]
+pub struct Node {
+    shared: Arc<Shared>,
+    pool: Option<Pool>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+    abandoned: Arc<AtomicBool>,
+    raft_log_syncs: Arc<AtomicU64>,
+    writer: SigningKey,
+    trust: Trust,
+    public_dir: PathBuf,
+}
+
+impl Node {
+    /// Starts a node: makes a ledger at the first start, replays the raft log at a later one, and returns when the node
+    /// serves. Blocks for as long as that takes.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Locked`] when another node uses the directories; [`Error::Corrupt`], [`Error::Inconsistent`] and
+    /// [`Error::Setting`] name what an operator has to look at. Nothing that was acknowledged is thrown away by any of
+    /// them.
+    pub fn start(config: NodeConfig) -> Result<Arc<Self>, Error> {
+        // raft-rs and redb panic on files that they hold for impossible; that must not take the process down
+        catch_unwind(AssertUnwindSafe(|| Self::prepare(config)?.run())).unwrap_or_else(|panic| {
+            let reason = format!("starting the ledger node panicked: {}", panic_text(panic.as_ref()));
+            Err(Error::Inconsistent { reason })
+        })
+    }
+
+    /// Opens everything and replays; all but the raft thread.
+    fn prepare(config: NodeConfig) -> Result<Prepared, Error> {
+        let limits = config.limits;
+        let dirs = Directories {
+            private: config.private_dir,
+            public: config.public_dir,
+            trust: config.trust_dir,
+        };
+        durable::create_private_dir(&dirs.private)?;
+        let lock = lock(&dirs.private)?;
+        let identity = Identity::open(&dirs, config.origin.as_deref())?;
+        let origin = identity.log.name().to_owned();
+        let state = StateStore::open(&dirs.state(), limits.checkpoints_listed_max)?;
+        let meta = state.meta.clone();
+        let raft_log = LogStorage::open(&dirs.raft_log(), limits.segment_bytes)?;
+        let raft_log_syncs = raft_log.sync_counter();
+        let tiles = TileStore::open(&dirs.public, frontier_in(&meta)?)?;
+        let policy = identity.trust.policy.clone();
+        let issuer = Issuer::open(&dirs.public, identity.log, policy.clone(), &meta.checkpoint)?;
+        let shared = Shared::new(PublicFiles::new(&dirs.public), state, lock, &policy, &origin)?;
+        let flush_limits = FlushLimits {
+            entries_max: limits.flush_entries_max,
+            leaves_max: limits.flush_leaves_max,
+            bytes_max: limits.flush_bytes_max,
+        };
+        let machine = Machine::new(Arc::clone(&shared), tiles, issuer, config.clock, flush_limits)?;
+        let conf_state = conf_state_in(&meta.conf_state)?;
+        let driver = Driver::new(
+            RAFT_ID_FIRST,
+            raft_log,
+            applied_in(&meta),
+            conf_state,
+            &RaftLimits::default(),
+        )?;
+        let (pool, commands) = Pool::new(limits.waiting_max.max(1));
+        let group = GroupLimits {
+            leaves_max: limits.group_leaves_max,
+            bytes_max: limits.group_bytes_max,
+        };
+        let mut sequencer = Sequencer::new(
+            driver,
+            machine,
+            Arc::clone(&shared),
+            Room::of(&[&dirs.private, &dirs.public]),
+            commands,
+            group,
+            limits.tick.max(TICK_MIN),
+        );
+        let abandoned = sequencer.abandoned();
+        sequencer.start(&Settings {
+            origin,
+            writers: identity.writers,
+        })?;
+        if config.check_at_start {
+            refuse_unless_valid(&fsck(&shared, &identity.trust)?)?;
+        }
+        let node = Self {
+            shared,
+            pool: Some(pool),
+            thread: Mutex::new(None),
+            abandoned,
+            raft_log_syncs,
+            writer: identity.writer,
+            trust: identity.trust,
+            public_dir: dirs.public,
+        };
+        Ok(Prepared { node, sequencer })
+    }
+
+    /// The key with which this node signs the leaves of its users.
+    pub fn writer(&self) -> &SigningKey {
+        &self.writer
+    }
+
+    /// What auditors of this ledger are given.
+    pub fn trust(&self) -> &Trust {
+        &self.trust
+    }
+
+    /// The directory of the public files.
+    pub fn public_dir(&self) -> &Path {
+        &self.public_dir
+    }
+
+    /// Counts the fdatasyncs of the raft log since the start.
+    pub fn raft_log_syncs(&self) -> u64 {
+        self.raft_log_syncs.load(Ordering::Relaxed)
+    }
+
+    /// Recomputes the whole ledger from its public files and compares it with the private state: what an auditor
+    /// checks, and that heads, positions and private bodies are those of the leaves. Blocks; takes a while for a long
+    /// ledger.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Stopped`]; [`Error::State`] when the state cannot be read. What does not hold is in the report.
+    pub fn fsck(&self) -> Result<Report, Error> {
+        fsck(&self.shared, &self.trust)
+    }
+
+    /// Waits until the node fails, as on a broken disk, and tells why; for ever where it never does. A failed node still
+    /// answers what it had certified before, and takes nothing new: only a restart helps.
+    pub async fn failed(&self) -> Error {
+        self.shared.failed().await
+    }
+
+    /// Answers what waits, makes the state durable, and gives the directories free. Later calls answer
+    /// [`Error::Stopped`].
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Stopped`] when the node had failed or been stopped before.
+    pub async fn stop(&self) -> Result<(), Error> {
+        let pool = self.pool().clone();
+        let (answer, stopped) = oneshot::channel();
+        let submitted = tokio::task::spawn_blocking(move || pool.submit_blocking(Command::Stop(answer))).await;
+        if !submitted.unwrap_or(false) {
+            return Err(self.shared.stopped());
+        }
+        stopped.await.map_err(|_| self.shared.stopped())??;
+        let thread = self.thread.lock().take();
+        if let Some(thread) = thread {
+            let _ = tokio::task::spawn_blocking(move || thread.join()).await;
+        }
+        Ok(())
+    }
+
+    fn pool(&self) -> &Pool {
+        self.pool
+            .as_ref()
+            .expect("the pool is taken only when the node is dropped")
+    }
+
+    fn submit(&self, command: Command) -> Result<(), Error> {
+        self.pool().submit(command).map_err(|error| match error {
+            Error::Stopped { .. } => self.shared.stopped(),
+            error => error,
+        })
+    }
+
+    /// Checks a proposal before anything is written; the same check decides when it is applied.
+    fn check(&self, proposal: &ProposalBytes) -> Result<(), Error> {
+        check(proposal, &self.shared.origin, &self.trust.writers)
+            .map(drop)
+            .map_err(|refusal| Error::refused(refusal.subject.as_ref(), refusal.reason))
+    }
+}
+
+/// A node whose raft thread does not run yet.
+struct Prepared {
+    node: Node,
+    sequencer: Sequencer,
+}
+
+impl Prepared {
+    fn run(self) -> Result<Arc<Node>, Error> {
+        let Self { node, sequencer } = self;
+        let thread = std::thread::Builder::new()
+            .name("dab-ledger-raft".to_owned())
+            .spawn(move || sequencer.run())
+            .map_err(io("start the raft thread of", &node.public_dir))?;
+        *node.thread.lock() = Some(thread);
+        Ok(Arc::new(node))
+    }
+}
+
+#[async_trait]
+impl Notary for Node {
+    async fn notarize(&self, proposal: Proposal) -> Result<Outcome, Error> {
+        let proposal = ProposalBytes::from(&proposal);
+        self.check(&proposal)?;
+        let (answer, outcome) = oneshot::channel();
+        self.submit(Command::Propose(Waiting { proposal, answer }))?;
+        outcome.await.map_err(|_| self.shared.stopped())?
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.abandoned.store(true, Ordering::Release);
+        // without a sender the raft thread wakes and ends
+        self.pool = None;
+        if let Some(thread) = self.thread.get_mut().take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Whether a node uses this private directory at the moment.
+///
+/// # Errors
+///
+/// [`Error::Io`] where the lock cannot be looked at.
+pub fn is_running(private_dir: &Path) -> Result<bool, Error> {
+    let path = private_dir.join("lock");
+    let file = match std::fs::File::open(&path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
+        file => file.map_err(io("open", &path))?,
+    };
+    match file.try_lock_shared() {
+        Ok(()) => Ok(false),
+        Err(std::fs::TryLockError::WouldBlock) => Ok(true),
+        Err(std::fs::TryLockError::Error(error)) => Err(io("lock", &path)(error)),
+    }
+}
+
+/// One node per data directory: two raft logs under one key would sign two histories.
+fn lock(private_dir: &Path) -> Result<std::fs::File, Error> {
+    let path = private_dir.join("lock");
+    let file = OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(&path)
+        .map_err(io("open", &path))?;
+    let mut looked = 0;
+    loop {
+        looked += 1;
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            // whoever asks whether a node runs holds the lock for an instant
+            Err(std::fs::TryLockError::WouldBlock) if looked < LOCK_LOOKS_MAX => std::thread::sleep(LOCK_LOOK_PAUSE),
+            Err(std::fs::TryLockError::WouldBlock) => return Err(Error::Locked { path }),
+            Err(std::fs::TryLockError::Error(error)) => return Err(io("lock", &path)(error)),
+        }
+    }
+}
+
+/// The membership of the state; before the first change, the first node alone.
+fn conf_state_in(bytes: &[u8]) -> Result<ConfState, Error> {
+    if bytes.is_empty() {
+        return Ok(ConfState {
+            voters: vec![RAFT_ID_FIRST],
+            ..ConfState::default()
+        });
+    }
+    ConfState::decode(bytes).map_err(|error| Error::Inconsistent {
+        reason: format!("the membership in the state database: {error}"),
+    })
+}
+
+fn refuse_unless_valid(report: &Report) -> Result<(), Error> {
+    if report.verdict() == Verdict::Valid {
+        return Ok(());
+    }
+    let found = report.failures.iter().chain(&report.undecided).next();
+    let first = found.map(|finding| finding.message.clone()).unwrap_or_default();
+    let others = (report.failures.len() + report.undecided.len()).saturating_sub(1);
+    Err(Error::Inconsistent {
+        reason: format!("the check at start found: {first} (and {others} more)"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reader::LedgerReader;
+    use crate::testing::statement;
+
+    fn propose(node: &Node, sequence: u64, parent: Option<dab_proof::hash::Hash>) -> Proposal {
+        let statement = statement(
+            node.trust.policy.logs()[0].key.name(),
+            &node.writer,
+            "table/t",
+            sequence,
+            parent,
+            "x",
+        );
+        Proposal {
+            statements: vec![statement],
+        }
+    }
+
+    /// After a failed fsync nobody knows what the disk holds: the node must not acknowledge, sign or try again.
+    #[tokio::test]
+    async fn a_failed_write_or_sync_of_the_raft_log_stops_the_node_and_shows_nothing() {
+        for fail_sync in [false, true] {
+            let dir = tempfile::tempdir().unwrap();
+            let mut prepared = Node::prepare(NodeConfig::in_dir(dir.path())).unwrap();
+            prepared.sequencer.raft_log().faults.sync = fail_sync;
+            prepared.sequencer.raft_log().faults.write = !fail_sync;
+            let node = prepared.run().unwrap();
+            let checkpoint = std::fs::read(dir.path().join("public/checkpoint")).unwrap();
+            for _ in 0..2 {
+                let error = node.notarize(propose(&node, 0, None)).await.unwrap_err();
+                assert!(
+                    matches!(&error, Error::Stopped { reason } if reason.contains("planted")),
+                    "{error}"
+                );
+            }
+            let told = node.failed().await.to_string();
+            assert!(told.contains("planted"), "{told}");
+            assert_eq!(node.certified().await.size.0, 0);
+            assert_eq!(std::fs::read(dir.path().join("public/checkpoint")).unwrap(), checkpoint);
+            drop(node);
+            // whether the entry reached the disk or not, a retry after a restart has one outcome
+            let node = Node::start(NodeConfig::in_dir(dir.path())).unwrap();
+            assert!(matches!(
+                node.notarize(propose(&node, 0, None)).await,
+                Ok(Outcome::Certified(_))
+            ));
+            assert_eq!(node.certified().await.size.0, 1);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_panic_of_the_raft_thread_is_told_to_those_who_wait() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut prepared = Node::prepare(NodeConfig::in_dir(dir.path())).unwrap();
+        prepared.sequencer.raft_log().faults.panic = true;
+        let node = prepared.run().unwrap();
+        let error = node.notarize(propose(&node, 0, None)).await.unwrap_err();
+        assert!(
+            matches!(&error, Error::Stopped { reason } if reason.contains("panicked: planted")),
+            "{error}"
+        );
+    }
+}

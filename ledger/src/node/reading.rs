@@ -1,0 +1,103 @@
+//! A node as a reader of its ledger.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use dab_proof::checkpoint::SignedCheckpoint;
+use dab_proof::leaf::{SignedLeaf, Subject};
+use dab_proof::receipt::Receipt;
+use dab_proof::tile::{self, BundlePath, HASHES_PER_TILE};
+use dab_proof::tree::LeafIndex;
+use tokio::sync::oneshot;
+
+use super::Node;
+use crate::Error;
+use crate::pool::Command;
+use crate::reader::{Certified, Head, IssuedCheckpoint, LEAVES_PER_CALL_MAX, LedgerReader, Notarized};
+use crate::shared::{leaf_at, receipt};
+use crate::state_machine::StateView;
+
+#[async_trait]
+impl LedgerReader for Node {
+    fn origin(&self) -> &str {
+        &self.shared.origin
+    }
+
+    async fn checkpoint(&self) -> Result<SignedCheckpoint, Error> {
+        self.shared.visible.read().checkpoint.clone().ok_or(Error::NoCheckpoint)
+    }
+
+    async fn head(&self, subject: &Subject) -> Result<Option<Head>, Error> {
+        // A node that failed (a full disk, a failed sync) takes no more leaves, so nothing can come after what it shows.
+        match self.catch_up().await {
+            Err(Error::Stopped { .. }) if self.shared.has_failed() => {}
+            other => other?,
+        }
+        self.shared.read(|_, state| state.head(subject))
+    }
+
+    async fn notarized(&self, subject: &Subject, sequence: u64) -> Result<Option<Notarized>, Error> {
+        let found = self.shared.read(|visible, state| {
+            let placed = state.placed(subject, sequence)?;
+            Ok(placed.map(|placed| (placed, visible.certified.size)))
+        })?;
+        let Some((placed, size)) = found else { return Ok(None) };
+        let leaf = leaf_at(&self.shared.files, placed.leaf_index, size)?;
+        self.shared.check_leaf(placed.leaf_index, &leaf)?;
+        Ok(Some(Notarized {
+            leaf_index: placed.leaf_index,
+            leaf,
+        }))
+    }
+
+    async fn receipt(&self, leaf_index: LeafIndex) -> Result<Receipt, Error> {
+        let checkpoint = self.checkpoint().await?;
+        let leaf = leaf_at(&self.shared.files, leaf_index, checkpoint.checkpoint().size)?;
+        receipt(&self.shared.files, &checkpoint, leaf_index, leaf)
+    }
+
+    async fn body(&self, subject: &Subject, sequence: u64) -> Result<Option<Bytes>, Error> {
+        self.shared.read(|_, state| state.body(subject, sequence))
+    }
+
+    async fn subjects(&self, prefix: &str) -> Result<Vec<(Subject, Head)>, Error> {
+        self.shared.read(|_, state| state.subjects(prefix))
+    }
+
+    async fn leaves(&self, from: LeafIndex, limit: usize) -> Result<Vec<(LeafIndex, SignedLeaf)>, Error> {
+        let size = self.shared.visible.read().certified.size;
+        let end = size.0.min(from.0.saturating_add(limit.min(LEAVES_PER_CALL_MAX) as u64));
+        let mut leaves = Vec::new();
+        let mut at = from.0;
+        while at < end {
+            let path = BundlePath::holding(LeafIndex(at), size)?;
+            let first = path.index() * u64::from(HASHES_PER_TILE);
+            let entries = tile::read_bundle(&self.shared.files, path)?;
+            for entry in entries.iter().skip((at - first) as usize).take((end - at) as usize) {
+                let leaf = SignedLeaf::from_bytes(entry)?;
+                self.shared.check_leaf(LeafIndex(at), &leaf)?;
+                leaves.push((LeafIndex(at), leaf));
+                at += 1;
+            }
+        }
+        Ok(leaves)
+    }
+
+    async fn certified(&self) -> Certified {
+        self.shared.visible.read().certified.clone()
+    }
+
+    async fn checkpoints(&self) -> Vec<IssuedCheckpoint> {
+        let issued = self.shared.read(|_, state| Ok(state.issued().copied().collect()));
+        // a stopped node lists nothing
+        issued.unwrap_or_default()
+    }
+}
+
+impl Node {
+    /// Waits until everything that was decided before this call is visible.
+    async fn catch_up(&self) -> Result<(), Error> {
+        let (answer, ready) = oneshot::channel();
+        self.submit(Command::Read(answer))?;
+        ready.await.map_err(|_| self.shared.stopped())?
+    }
+}

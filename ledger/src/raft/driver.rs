@@ -1,0 +1,304 @@
+//! Drives raft-rs: what it wants stored is stored before what it wants said is said.
+//!
+//! One round of [`Driver::pump`], in the order that Raft's safety rests on:
+//!
+//! ```text
+//! ready -> send messages (a leader may, before its own disk)
+//!       -> entries + hard state into the log, ONE fdatasync
+//!       -> send persisted messages (votes and acknowledgements: promises about what is durable)
+//!       -> apply entries committed earlier
+//! advance -> light ready: commit index into the log (not synced: raft finds it again)
+//!         -> send messages -> apply entries committed now -> advance_apply
+//! ```
+//!
+//! A crash between any two steps leaves a log whose replay comes to the same place.
+
+#[cfg(test)]
+mod tests;
+
+use prost_for_raft::Message as _;
+use raft::eraftpb::{ConfChange, ConfChangeV2, ConfState, Entry, EntryType, HardState, Message};
+use raft::{Config, RawNode, StateRole};
+
+use super::log_storage::{Batch, LogStorage};
+use super::logger::logger;
+use super::replay::Position;
+use super::storage_trait::RaftStorage;
+use crate::Error;
+
+/// Bounds of the raft core.
+#[derive(Clone, Debug)]
+pub(crate) struct RaftLimits {
+    /// Ticks without a leader's word before a follower asks for votes.
+    pub(crate) election_ticks: usize,
+    /// Ticks between a leader's heartbeats.
+    pub(crate) heartbeat_ticks: usize,
+    /// Bytes of entries in one message to a follower.
+    pub(crate) message_bytes_max: u64,
+    /// Messages to a follower that may be unanswered.
+    pub(crate) inflight_messages_max: usize,
+    /// Bytes of entries that wait to be committed; beyond, proposals are dropped.
+    pub(crate) uncommitted_bytes_max: u64,
+    /// Bytes of committed entries that are applied in one round.
+    pub(crate) committed_bytes_per_ready_max: u64,
+}
+
+impl Default for RaftLimits {
+    fn default() -> Self {
+        Self {
+            election_ticks: 10,
+            heartbeat_ticks: 2,
+            message_bytes_max: 1 << 20,
+            inflight_messages_max: 256,
+            uncommitted_bytes_max: 32 << 20,
+            committed_bytes_per_ready_max: 8 << 20,
+        }
+    }
+}
+
+/// What the driver tells the layer above.
+pub(crate) trait Application {
+    /// An entry is committed. `context` and `data` are empty for the entry with which a leader begins its term.
+    fn apply(&mut self, at: Position, context: &[u8], data: &[u8]) -> Result<(), Error>;
+
+    /// A membership change is committed, and this is the membership now.
+    fn apply_conf_state(&mut self, at: Position, conf_state: &ConfState) -> Result<(), Error>;
+
+    /// All entries that are committed now are applied.
+    fn applied(&mut self) -> Result<(), Error>;
+
+    /// A linearizable read may be answered once `raft_index` is applied.
+    fn read_ready(&mut self, raft_index: u64, context: &[u8]);
+
+    /// This node leads no longer: the outcome of proposals under way is unknown.
+    fn lost_leadership(&mut self);
+
+    /// Messages for other replicas.
+    fn send(&mut self, messages: Vec<Message>);
+}
+
+/// raft-rs and its log.
+pub(crate) struct Driver {
+    node: RawNode<RaftStorage>,
+    applied: u64,
+}
+
+impl Driver {
+    /// Starts raft at `applied`, the last entry that the state holds durably, with the membership of that moment.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Inconsistent`] when log and state do not fit together.
+    pub(crate) fn new(
+        id: u64,
+        raft_log: LogStorage,
+        applied: Position,
+        conf_state: ConfState,
+        limits: &RaftLimits,
+    ) -> Result<Self, Error> {
+        check_fit(&raft_log, applied)?;
+        let config = Config {
+            id,
+            election_tick: limits.election_ticks,
+            heartbeat_tick: limits.heartbeat_ticks,
+            applied: applied.index,
+            max_size_per_msg: limits.message_bytes_max,
+            max_inflight_msgs: limits.inflight_messages_max,
+            check_quorum: true,
+            pre_vote: true,
+            batch_append: true,
+            max_uncommitted_size: limits.uncommitted_bytes_max,
+            max_committed_size_per_ready: limits.committed_bytes_per_ready_max,
+            ..Config::default()
+        };
+        let storage = RaftStorage { raft_log, conf_state };
+        let node = RawNode::new(&config, storage, &logger()).map_err(raft_error)?;
+        Ok(Self {
+            node,
+            applied: applied.index,
+        })
+    }
+
+    /// Asks for votes now rather than after the election timeout; a lone voter leads at once.
+    pub(crate) fn campaign(&mut self) -> Result<(), Error> {
+        self.node.campaign().map_err(raft_error)
+    }
+
+    /// Passes raft's time.
+    pub(crate) fn tick(&mut self) {
+        self.node.tick();
+    }
+
+    /// Proposes an entry; `context` comes back with it when it is applied.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoLeader`] when this node does not lead, or too much waits to be committed. Nothing was proposed.
+    pub(crate) fn propose(&mut self, context: Vec<u8>, data: Vec<u8>) -> Result<(), Error> {
+        // a follower would forward the proposal and might lose it without a word
+        if !self.leads() {
+            return Err(Error::NoLeader);
+        }
+        match self.node.propose(context, data) {
+            Err(raft::Error::ProposalDropped) => Err(Error::NoLeader),
+            result => result.map_err(raft_error),
+        }
+    }
+
+    /// Asks for a point in the log that is not older than this call.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoLeader`] when there is none to ask.
+    pub(crate) fn read_index(&mut self, context: Vec<u8>) -> Result<(), Error> {
+        let reads = |node: &RawNode<RaftStorage>| node.raft.pending_read_count() + node.raft.ready_read_count();
+        let before = reads(&self.node);
+        self.node.read_index(context);
+        // raft-rs drops the request silently when it has no leader, or the leader has committed nothing in its term
+        if reads(&self.node) == before {
+            Err(Error::NoLeader)
+        } else {
+            Ok(())
+        }
+    }
+
+    pub(crate) fn leads(&self) -> bool {
+        self.node.raft.state == StateRole::Leader
+    }
+
+    /// Raft's current term.
+    pub(crate) fn term(&self) -> u64 {
+        self.node.raft.term
+    }
+
+    pub(crate) fn raft_log(&mut self) -> &mut LogStorage {
+        &mut self.node.mut_store().raft_log
+    }
+
+    /// Stores, sends and applies until raft has nothing more to do.
+    ///
+    /// # Errors
+    ///
+    /// Any error leaves the node unable to go on: the log may lack what raft believes durable.
+    pub(crate) fn pump(&mut self, app: &mut dyn Application) -> Result<(), Error> {
+        while self.node.has_ready() {
+            self.round(app)?;
+        }
+        Ok(())
+    }
+
+    fn round(&mut self, app: &mut dyn Application) -> Result<(), Error> {
+        let mut ready = self.node.ready();
+        if ready.ss().is_some_and(|state| state.raft_state != StateRole::Leader) {
+            app.lost_leadership();
+        }
+        if !ready.snapshot().is_empty() {
+            return Err(Error::Raft {
+                reason: "this release takes no raft snapshots".to_owned(),
+            });
+        }
+        app.send(ready.take_messages());
+        let batch = Batch {
+            entries: ready.entries(),
+            hard_state: ready.hs(),
+            sync: ready.must_sync(),
+        };
+        self.node.mut_store().raft_log.append(batch)?;
+        app.send(ready.take_persisted_messages());
+        for state in ready.take_read_states() {
+            app.read_ready(state.index, &state.request_ctx);
+        }
+        self.apply(ready.take_committed_entries(), app)?;
+        let mut light = self.node.advance_append(ready);
+        if light.commit_index().is_some() {
+            let hard_state: HardState = self.node.raft.hard_state();
+            let batch = Batch {
+                entries: &[],
+                hard_state: Some(&hard_state),
+                sync: false,
+            };
+            self.node.mut_store().raft_log.append(batch)?;
+        }
+        app.send(light.take_messages());
+        self.apply(light.take_committed_entries(), app)?;
+        self.node.advance_apply_to(self.applied);
+        app.applied()
+    }
+
+    fn apply(&mut self, entries: Vec<Entry>, app: &mut dyn Application) -> Result<(), Error> {
+        for entry in entries {
+            let at = Position {
+                index: entry.index,
+                term: entry.term,
+            };
+            match entry.get_entry_type() {
+                EntryType::EntryNormal => app.apply(at, &entry.context, &entry.data)?,
+                EntryType::EntryConfChange => {
+                    let change = ConfChange::decode(&*entry.data).map_err(|error| undecodable(at, &error))?;
+                    let conf_state = self.node.apply_conf_change(&change).map_err(raft_error)?;
+                    self.changed_members(at, conf_state, app)?;
+                }
+                EntryType::EntryConfChangeV2 => {
+                    let change = ConfChangeV2::decode(&*entry.data).map_err(|error| undecodable(at, &error))?;
+                    let conf_state = self.node.apply_conf_change(&change).map_err(raft_error)?;
+                    self.changed_members(at, conf_state, app)?;
+                }
+            }
+            self.applied = entry.index;
+        }
+        Ok(())
+    }
+
+    fn changed_members(&mut self, at: Position, conf_state: ConfState, app: &mut dyn Application) -> Result<(), Error> {
+        app.apply_conf_state(at, &conf_state)?;
+        self.node.mut_store().conf_state = conf_state;
+        Ok(())
+    }
+}
+
+impl std::fmt::Debug for Driver {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Driver")
+            .field("applied", &self.applied)
+            .field("term", &self.term())
+            .finish()
+    }
+}
+
+/// raft-rs panics on a state that its log does not reach; say it before, and in words.
+fn check_fit(raft_log: &LogStorage, applied: Position) -> Result<(), Error> {
+    let (base, commit) = (raft_log.base().index, raft_log.hard_state().commit);
+    if applied.index < base || applied.index > commit {
+        let reason = format!(
+            "the state stands at raft index {}, but the raft log holds {} to {} and has {commit} committed",
+            applied.index,
+            base + 1,
+            raft_log.last().index
+        );
+        return Err(Error::Inconsistent { reason });
+    }
+    match raft_log.term_at(applied.index) {
+        Some(term) if term == applied.term => Ok(()),
+        term => {
+            let reason = format!(
+                "the state was made from term {} at raft index {}, but the raft log has term {}",
+                applied.term,
+                applied.index,
+                term.unwrap_or_default()
+            );
+            Err(Error::Inconsistent { reason })
+        }
+    }
+}
+
+fn undecodable(at: Position, error: &prost_for_raft::DecodeError) -> Error {
+    Error::Raft {
+        reason: format!("raft entry {} is no membership change: {error}", at.index),
+    }
+}
+
+fn raft_error(error: raft::Error) -> Error {
+    Error::Raft {
+        reason: error.to_string(),
+    }
+}

@@ -1,0 +1,163 @@
+//! The order in which things happen, seen from the application.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use raft::eraftpb::ConfChangeType;
+
+use super::*;
+use crate::raft::SEGMENT_BYTES;
+
+/// Notes what the driver says, and how many syncs there had been when it said it.
+#[derive(Default)]
+struct Notes {
+    syncs: Arc<AtomicU64>,
+    applied: Vec<(Position, Vec<u8>, u64)>,
+    conf_state: Option<ConfState>,
+    at: Position,
+    reads: Vec<(u64, Vec<u8>)>,
+    sent: usize,
+    lost: usize,
+}
+
+impl Application for Notes {
+    fn apply(&mut self, at: Position, context: &[u8], data: &[u8]) -> Result<(), Error> {
+        assert_eq!(at.index, self.at.index + 1, "an entry was skipped or applied twice");
+        self.at = at;
+        self.applied
+            .push((at, [context, data].concat(), self.syncs.load(Ordering::Relaxed)));
+        Ok(())
+    }
+
+    fn apply_conf_state(&mut self, at: Position, conf_state: &ConfState) -> Result<(), Error> {
+        self.at = at;
+        self.conf_state = Some(conf_state.clone());
+        Ok(())
+    }
+
+    fn applied(&mut self) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn read_ready(&mut self, raft_index: u64, context: &[u8]) {
+        self.reads.push((raft_index, context.to_vec()));
+    }
+
+    fn lost_leadership(&mut self) {
+        self.lost += 1;
+    }
+
+    fn send(&mut self, messages: Vec<Message>) {
+        self.sent += messages.len();
+    }
+}
+
+fn open(dir: &std::path::Path, applied: Position, conf_state: ConfState) -> (Driver, Notes) {
+    let raft_log = LogStorage::open(dir, SEGMENT_BYTES).unwrap();
+    let notes = Notes {
+        syncs: raft_log.sync_counter(),
+        at: applied,
+        ..Notes::default()
+    };
+    (
+        Driver::new(1, raft_log, applied, conf_state, &RaftLimits::default()).unwrap(),
+        notes,
+    )
+}
+
+fn alone() -> ConfState {
+    ConfState {
+        voters: vec![1],
+        ..ConfState::default()
+    }
+}
+
+#[test]
+fn a_lone_voter_leads_at_once_and_applies_only_what_is_durable() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut driver, mut notes) = open(dir.path(), Position::default(), alone());
+    assert!(matches!(driver.propose(vec![], vec![1]), Err(Error::NoLeader)));
+    assert!(matches!(driver.read_index(vec![1]), Err(Error::NoLeader)));
+    driver.campaign().unwrap();
+    driver.pump(&mut notes).unwrap();
+    assert!(driver.leads());
+    for at in 0..3u8 {
+        let before = notes.syncs.load(Ordering::Relaxed);
+        driver.propose(vec![at], vec![100 + at]).unwrap();
+        driver.pump(&mut notes).unwrap();
+        let (_, said, syncs) = notes.applied.last().unwrap();
+        assert_eq!(said, &[at, 100 + at]);
+        assert_eq!(*syncs, before + 1, "applied before the one sync of its entry");
+        assert_eq!(notes.syncs.load(Ordering::Relaxed), before + 1);
+    }
+    driver.read_index(vec![9]).unwrap();
+    driver.pump(&mut notes).unwrap();
+    assert_eq!(notes.reads, [(4, vec![9])]);
+    assert_eq!((notes.sent, notes.lost), (0, 0));
+}
+
+#[test]
+fn a_restart_applies_everything_behind_the_state_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut driver, mut notes) = open(dir.path(), Position::default(), alone());
+    driver.campaign().unwrap();
+    for at in 0..10u8 {
+        driver.pump(&mut notes).unwrap();
+        driver.propose(vec![], vec![at]).unwrap();
+    }
+    driver.pump(&mut notes).unwrap();
+    let all = notes.applied;
+    drop(driver);
+    for from in [0, 4, all.len()] {
+        let applied = from.checked_sub(1).map_or(Position::default(), |last| all[last].0);
+        let (mut driver, mut notes) = open(dir.path(), applied, alone());
+        driver.campaign().unwrap();
+        driver.pump(&mut notes).unwrap();
+        let said =
+            |entries: &[(Position, Vec<u8>, u64)]| entries.iter().map(|e| (e.0, e.1.clone())).collect::<Vec<_>>();
+        let replayed = said(&notes.applied);
+        assert_eq!(replayed[..all.len() - from], said(&all)[from..]);
+        // and behind them the entries with which later leaders began, this one's last
+        assert_eq!(replayed.last().unwrap().0.term, driver.term());
+    }
+}
+
+#[test]
+fn a_state_that_does_not_fit_the_log_is_refused_before_raft_panics() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut driver, mut notes) = open(dir.path(), Position::default(), alone());
+    driver.campaign().unwrap();
+    driver.pump(&mut notes).unwrap();
+    drop(driver);
+    for applied in [Position { index: 2, term: 1 }, Position { index: 1, term: 7 }] {
+        let raft_log = LogStorage::open(dir.path(), SEGMENT_BYTES).unwrap();
+        let error = Driver::new(1, raft_log, applied, alone(), &RaftLimits::default()).unwrap_err();
+        assert!(matches!(error, Error::Inconsistent { .. }), "{error}");
+    }
+}
+
+#[test]
+fn a_membership_change_reaches_the_application_and_survives_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut driver, mut notes) = open(dir.path(), Position::default(), alone());
+    driver.campaign().unwrap();
+    driver.pump(&mut notes).unwrap();
+    let mut change = ConfChange {
+        node_id: 2,
+        ..ConfChange::default()
+    };
+    change.set_change_type(ConfChangeType::AddLearnerNode);
+    driver.node.propose_conf_change(vec![], change).unwrap();
+    driver.pump(&mut notes).unwrap();
+    let conf_state = notes.conf_state.clone().unwrap();
+    assert_eq!(
+        (conf_state.voters.as_slice(), conf_state.learners.as_slice()),
+        (&[1][..], &[2][..])
+    );
+    assert!(notes.sent > 0, "a learner is told");
+    drop(driver);
+    let (mut driver, mut notes) = open(dir.path(), notes.at, conf_state);
+    driver.campaign().unwrap();
+    driver.pump(&mut notes).unwrap();
+    assert!(driver.leads(), "a learner has no vote");
+}

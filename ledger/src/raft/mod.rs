@@ -1,0 +1,14 @@
+//! Raft: the durable log and the driver of raft-rs.
+
+pub(crate) mod driver;
+pub(crate) mod log_storage;
+mod logger;
+mod record;
+pub(crate) mod replay;
+mod scan;
+mod segment;
+mod storage_trait;
+
+pub(crate) use driver::{Application, Driver, RaftLimits};
+pub(crate) use log_storage::{LogStorage, SEGMENT_BYTES};
+pub(crate) use replay::Position;

@@ -1,0 +1,197 @@
+//! What the raft thread has applied and certified, shared with everyone who reads.
+
+use std::fs::File;
+use std::sync::Arc;
+
+use dab_proof::checkpoint::SignedCheckpoint;
+use dab_proof::leaf::SignedLeaf;
+use dab_proof::policy::Certification;
+use dab_proof::receipt::Receipt;
+use dab_proof::source::Source;
+use dab_proof::tile::{self, BundlePath};
+use dab_proof::tree::{LeafIndex, TreeSize};
+use dab_proof::{inclusion, policy::Policy};
+use parking_lot::RwLock;
+use tokio::sync::watch;
+
+use crate::Error;
+use crate::reader::Certified;
+use crate::state_machine::StateView;
+use crate::state_store::StateStore;
+use crate::tile_store::PublicFiles;
+
+/// The meeting point of the raft thread, which alone writes, and the readers.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) origin: String,
+    pub(crate) files: PublicFiles,
+    pub(crate) visible: RwLock<Visible>,
+    /// Why the node failed, once it has.
+    failure: watch::Sender<Option<String>>,
+}
+
+/// State and checkpoint, always of the same entry: nothing is seen before it is certified.
+#[derive(Debug)]
+pub(crate) struct Visible {
+    /// `None` once the node has stopped.
+    state: Option<StateStore>,
+    /// Held as long as `state` is.
+    lock: Option<File>,
+    pub(crate) checkpoint: Option<SignedCheckpoint>,
+    pub(crate) certified: Certified,
+}
+
+impl Visible {
+    /// Shows a new checkpoint; the caller puts the state in step under the same lock.
+    pub(crate) fn show(&mut self, checkpoint: SignedCheckpoint, certification: &Certification) {
+        self.certified = Certified {
+            size: checkpoint.checkpoint().size,
+            certifies_alone: certification.alone,
+            quorum: certification.quorum.clone(),
+        };
+        self.checkpoint = Some(checkpoint);
+    }
+}
+
+impl Shared {
+    pub(crate) fn new(
+        files: PublicFiles,
+        state: StateStore,
+        lock: File,
+        policy: &Policy,
+        origin: &str,
+    ) -> Result<Arc<Self>, Error> {
+        let certified = Certified {
+            size: TreeSize(0),
+            certifies_alone: policy.needs_no_cosigner(),
+            quorum: "none".to_owned(),
+        };
+        let visible = Visible {
+            state: Some(state),
+            lock: Some(lock),
+            checkpoint: None,
+            certified,
+        };
+        let origin = origin.to_owned();
+        Ok(Arc::new(Self {
+            origin,
+            files,
+            visible: RwLock::new(visible),
+            failure: watch::Sender::new(None),
+        }))
+    }
+
+    /// Records why the node cannot go on; the first reason stays.
+    pub(crate) fn fail(&self, reason: String) {
+        tracing::error!(%reason, "the ledger node has failed");
+        self.failure.send_if_modified(|failure| {
+            let first = failure.is_none();
+            failure.get_or_insert(reason);
+            first
+        });
+    }
+
+    /// Whether the node ended because something failed, rather than because it was told to.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.failure.borrow().is_some()
+    }
+
+    /// Waits until the node fails; for ever where it never does.
+    pub(crate) async fn failed(&self) -> Error {
+        let mut failure = self.failure.subscribe();
+        // the sender lives as long as self, so that waiting cannot fail
+        let _ = failure.wait_for(Option::is_some).await;
+        self.stopped()
+    }
+
+    /// The error for whoever asks a node that runs no more.
+    pub(crate) fn stopped(&self) -> Error {
+        let reason = self
+            .failure
+            .borrow()
+            .clone()
+            .unwrap_or_else(|| "it was stopped".to_owned());
+        Error::Stopped { reason }
+    }
+
+    /// Closes the state database and gives the data directory free.
+    pub(crate) fn close(&self) {
+        let mut visible = self.visible.write();
+        visible.state = None;
+        visible.lock = None;
+    }
+
+    /// Reads under the lock.
+    pub(crate) fn read<T>(&self, read: impl FnOnce(&Visible, &StateStore) -> Result<T, Error>) -> Result<T, Error> {
+        let visible = self.visible.read();
+        let state = visible.state.as_ref().ok_or_else(|| self.stopped())?;
+        read(&visible, state)
+    }
+
+    /// Checks a leaf that was read from a public file against the state, which nobody else writes.
+    pub(crate) fn check_leaf(&self, leaf_index: LeafIndex, leaf: &SignedLeaf) -> Result<(), Error> {
+        let (subject, sequence) = (&leaf.leaf().subject, leaf.leaf().sequence);
+        let placed = self.read(|_, state| state.placed(subject, sequence))?;
+        if placed.is_some_and(|placed| placed.leaf_index == leaf_index && placed.leaf_hash == leaf.hash()) {
+            return Ok(());
+        }
+        let path = self.files.path(
+            &BundlePath::new(leaf_index.0 / u64::from(tile::HASHES_PER_TILE), 1)?
+                .full()
+                .to_string(),
+        );
+        let reason = format!("leaf {leaf_index} there ({subject}, sequence {sequence}) is not the one notarized");
+        Err(Error::corrupt(&path, 0, &reason))
+    }
+
+    /// Changes state and checkpoint together.
+    pub(crate) fn write<T>(&self, write: impl FnOnce(&mut Visible, &mut StateStore) -> T) -> Result<T, Error> {
+        let mut visible = self.visible.write();
+        let mut state = visible.state.take().ok_or_else(|| self.stopped())?;
+        let result = write(&mut visible, &mut state);
+        visible.state = Some(state);
+        Ok(result)
+    }
+}
+
+/// The leaf at an index, from the public files.
+pub(crate) fn leaf_at(source: &dyn Source, leaf_index: LeafIndex, size: TreeSize) -> Result<SignedLeaf, Error> {
+    if leaf_index.0 >= size.0 {
+        return Err(Error::NoSuchLeaf {
+            leaf_index: leaf_index.0,
+            tree_size: size.0,
+        });
+    }
+    let path = BundlePath::holding(leaf_index, size)?;
+    let entries = tile::read_bundle(source, path)?;
+    let at = (leaf_index.0 - path.index() * u64::from(tile::HASHES_PER_TILE)) as usize;
+    let missing = || dab_proof::Error::Missing {
+        path: format!("{path}, entry {at}"),
+    };
+    Ok(SignedLeaf::from_bytes(entries.get(at).ok_or_else(missing)?)?)
+}
+
+/// A receipt for a leaf, checked before it is given out: a tile that has rotted makes an error, not a bad receipt.
+pub(crate) fn receipt(
+    source: &dyn Source,
+    checkpoint: &SignedCheckpoint,
+    index: LeafIndex,
+    leaf: SignedLeaf,
+) -> Result<Receipt, Error> {
+    let head = checkpoint.checkpoint();
+    if index.0 >= head.size.0 {
+        return Err(Error::NoSuchLeaf {
+            leaf_index: index.0,
+            tree_size: head.size.0,
+        });
+    }
+    let mut node = |level, at| tile::hash_from_tiles(source, head.size, level, at);
+    let proof = inclusion::prove(index, head.size, &mut node)?;
+    inclusion::verify(&leaf.hash(), index, head.size, &proof, &head.root)?;
+    Ok(Receipt {
+        index,
+        proof,
+        checkpoint: checkpoint.clone(),
+        leaf,
+    })
+}

@@ -1,0 +1,206 @@
+//! Applies one entry: what every replica must agree on.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use dab_proof::leaf::{SignedLeaf, Subject};
+use dab_proof::tree::LeafIndex;
+use dab_proof::writers::Writers;
+
+use super::check::{Refusal, check};
+use super::entry::{Content, ProposalBytes, Settings};
+use super::view::{Placed, StateView};
+use crate::Error;
+use crate::notary::Conflict;
+use crate::reader::Head;
+
+/// What applying an entry does to the state.
+#[derive(Debug, Default)]
+pub(crate) struct Effects {
+    /// One for each proposal of the entry, in order.
+    pub(crate) verdicts: Vec<Verdict>,
+    /// Leaves to append to the tree, in order.
+    pub(crate) leaves: Vec<NewLeaf>,
+    /// Settings that hold from the next entry on.
+    pub(crate) settings: Option<Settings>,
+}
+
+/// What becomes of one proposal.
+#[derive(Debug)]
+pub(crate) enum Verdict {
+    /// The leaf of each statement, in order: appended now, or in the ledger since an earlier entry.
+    Accepted(Vec<LeafIndex>),
+    Conflict(Conflict),
+    Refused(Refusal),
+}
+
+/// A leaf that an entry appends.
+#[derive(Debug)]
+pub(crate) struct NewLeaf {
+    pub(crate) placed: Placed,
+    pub(crate) leaf: SignedLeaf,
+    pub(crate) body: Option<Bytes>,
+}
+
+impl NewLeaf {
+    pub(crate) fn head(&self) -> Head {
+        let Placed {
+            leaf_index, leaf_hash, ..
+        } = self.placed;
+        Head {
+            sequence: self.leaf.leaf().sequence,
+            leaf_hash,
+            leaf_index,
+        }
+    }
+}
+
+/// Judges an entry against the state. Pure: the same entry on the same state gives the same effects anywhere.
+///
+/// # Errors
+///
+/// Only when the state cannot be read. A bad proposal is a verdict.
+pub(crate) fn apply(view: &dyn StateView, content: Content) -> Result<Effects, Error> {
+    match content {
+        Content::Settings(settings) => Ok(apply_settings(view, settings)),
+        Content::Group(group) => apply_group(view, group.proposals),
+    }
+}
+
+fn apply_settings(view: &dyn StateView, settings: Settings) -> Effects {
+    let fits = view.settings().is_none_or(|current| current.origin == settings.origin);
+    let valid = fits && Writers::parse(settings.writers.as_bytes()).is_ok();
+    // no leaf judges these; a replica that proposes bad settings finds its own unchanged
+    Effects {
+        settings: valid.then_some(settings),
+        ..Effects::default()
+    }
+}
+
+fn apply_group(view: &dyn StateView, proposals: Vec<ProposalBytes>) -> Result<Effects, Error> {
+    let mut group = GroupState {
+        view,
+        effects: Effects::default(),
+        at: BTreeMap::new(),
+    };
+    let judged = view
+        .settings()
+        .and_then(|settings| Some((settings, Writers::parse(settings.writers.as_bytes()).ok()?)));
+    for proposal in proposals {
+        let checked = match &judged {
+            Some((settings, writers)) => check(&proposal, &settings.origin, writers),
+            None => Err(Refusal {
+                subject: None,
+                reason: "the ledger has no settings yet".to_owned(),
+            }),
+        };
+        let verdict = match checked {
+            Ok(leaves) => group.judge(leaves, proposal)?,
+            Err(refusal) => Verdict::Refused(refusal),
+        };
+        group.effects.verdicts.push(verdict);
+    }
+    Ok(group.effects)
+}
+
+/// The state as it is after the entry's earlier proposals.
+struct GroupState<'a> {
+    view: &'a dyn StateView,
+    effects: Effects,
+    /// Which of the new leaves stand at a subject and sequence.
+    at: BTreeMap<(String, u64), usize>,
+}
+
+enum Fit {
+    Next,
+    Duplicate(LeafIndex),
+    Conflict,
+}
+
+impl GroupState<'_> {
+    /// All statements are new and follow on, or all are in the ledger already; anything else is a conflict. (A mixture
+    /// cannot come from a retry: the statements of a proposal enter together.)
+    fn judge(&mut self, leaves: Vec<SignedLeaf>, proposal: ProposalBytes) -> Result<Verdict, Error> {
+        let fits = leaves
+            .iter()
+            .map(|leaf| self.fit(leaf))
+            .collect::<Result<Vec<_>, _>>()?;
+        let known: Option<Vec<LeafIndex>> = fits
+            .iter()
+            .map(|fit| {
+                if let Fit::Duplicate(leaf_index) = fit {
+                    Some(*leaf_index)
+                } else {
+                    None
+                }
+            })
+            .collect();
+        if let Some(known) = known {
+            return Ok(Verdict::Accepted(known));
+        }
+        if let Some(lost) = fits.iter().position(|fit| !matches!(fit, Fit::Next)) {
+            let subject = leaves[lost].leaf().subject.clone();
+            let head = self.head(&subject)?;
+            return Ok(Verdict::Conflict(Conflict { subject, head }));
+        }
+        let bodies = proposal.statements.into_iter().map(|statement| statement.body);
+        let indexes = leaves
+            .into_iter()
+            .zip(bodies)
+            .map(|(leaf, body)| self.append(leaf, body))
+            .collect();
+        Ok(Verdict::Accepted(indexes))
+    }
+
+    fn fit(&self, signed: &SignedLeaf) -> Result<Fit, Error> {
+        let leaf = signed.leaf();
+        if let Some(placed) = self.placed(&leaf.subject, leaf.sequence)? {
+            let same = placed.text_hash == text_hash(signed);
+            return Ok(if same {
+                Fit::Duplicate(placed.leaf_index)
+            } else {
+                Fit::Conflict
+            });
+        }
+        let (sequence, parent) = match self.head(&leaf.subject)? {
+            Some(head) => (head.sequence.checked_add(1), Some(head.leaf_hash)),
+            None => (Some(0), None),
+        };
+        let follows = sequence == Some(leaf.sequence) && parent == leaf.parent;
+        Ok(if follows { Fit::Next } else { Fit::Conflict })
+    }
+
+    fn append(&mut self, leaf: SignedLeaf, body: Option<Bytes>) -> LeafIndex {
+        let leaf_index = LeafIndex(self.view.tree_size() + self.effects.leaves.len() as u64);
+        let placed = Placed {
+            leaf_index,
+            leaf_hash: leaf.hash(),
+            text_hash: text_hash(&leaf),
+        };
+        let key = (leaf.leaf().subject.as_str().to_owned(), leaf.leaf().sequence);
+        self.at.insert(key, self.effects.leaves.len());
+        self.effects.leaves.push(NewLeaf { placed, leaf, body });
+        leaf_index
+    }
+
+    fn placed(&self, subject: &Subject, sequence: u64) -> Result<Option<Placed>, Error> {
+        match self.at.get(&(subject.as_str().to_owned(), sequence)) {
+            Some(&at) => Ok(Some(self.effects.leaves[at].placed)),
+            None => self.view.placed(subject, sequence),
+        }
+    }
+
+    fn head(&self, subject: &Subject) -> Result<Option<Head>, Error> {
+        let name = subject.as_str();
+        let range = (name.to_owned(), 0)..=(name.to_owned(), u64::MAX);
+        match self.at.range(range).next_back() {
+            Some((_, &at)) => Ok(Some(self.effects.leaves[at].head())),
+            None => self.view.head(subject),
+        }
+    }
+}
+
+/// What two leaves have in common when they are the same statement, whatever their signature bytes.
+fn text_hash(leaf: &SignedLeaf) -> [u8; 32] {
+    dab_proof::leaf::BodyDigest::of(leaf.text().as_bytes()).sha256
+}

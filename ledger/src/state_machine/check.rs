@@ -1,0 +1,69 @@
+//! Whether a proposal is well formed: everything that can be judged without knowing the heads.
+
+use std::collections::BTreeSet;
+
+use dab_proof::leaf::{SignedLeaf, Subject};
+use dab_proof::writers::Writers;
+
+use super::entry::ProposalBytes;
+use crate::notary::{BODY_BYTES_MAX, PROPOSAL_BYTES_MAX, PROPOSAL_STATEMENTS_MAX};
+
+/// Why a proposal is refused: the subject at fault, where one can be named, and the rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    pub(crate) subject: Option<Subject>,
+    pub(crate) reason: String,
+}
+
+/// Checks a proposal against the rules that hold for every ledger and every head; gives its leaves.
+///
+/// Runs twice on the same bytes: before they are proposed, so that nothing malformed enters the raft log, and when they
+/// are applied, because another replica may have proposed them.
+pub(crate) fn check(proposal: &ProposalBytes, origin: &str, writers: &Writers) -> Result<Vec<SignedLeaf>, Refusal> {
+    let whole = |reason: String| Refusal { subject: None, reason };
+    let count = proposal.statements.len();
+    if count == 0 || count > PROPOSAL_STATEMENTS_MAX {
+        return Err(whole(format!(
+            "a proposal has 1 to {PROPOSAL_STATEMENTS_MAX} statements, not {count}"
+        )));
+    }
+    if proposal.size() > PROPOSAL_BYTES_MAX {
+        return Err(whole(format!(
+            "a proposal has at most {PROPOSAL_BYTES_MAX} bytes, not {}",
+            proposal.size()
+        )));
+    }
+    let mut subjects = BTreeSet::new();
+    let mut leaves = Vec::with_capacity(count);
+    for statement in &proposal.statements {
+        let signed = SignedLeaf::from_bytes(&statement.leaf).map_err(|error| whole(error.to_string()))?;
+        let leaf = signed.leaf();
+        let refusal = |reason: String| Refusal {
+            subject: Some(leaf.subject.clone()),
+            reason,
+        };
+        if leaf.origin != origin {
+            return Err(refusal(format!(
+                "its origin is {}, this ledger's is {origin}",
+                leaf.origin
+            )));
+        }
+        signed.verify(writers).map_err(|error| refusal(error.to_string()))?;
+        if let Some(body) = &statement.body {
+            if body.len() > BODY_BYTES_MAX {
+                return Err(refusal(format!(
+                    "its body has {} bytes, the limit is {BODY_BYTES_MAX}",
+                    body.len()
+                )));
+            }
+            if !leaf.body.matches(body) {
+                return Err(refusal("its body does not match the digest in the leaf".to_owned()));
+            }
+        }
+        if !subjects.insert(leaf.subject.as_str().to_owned()) {
+            return Err(refusal("the proposal has two statements on this subject".to_owned()));
+        }
+        leaves.push(signed);
+    }
+    Ok(leaves)
+}

@@ -1,0 +1,140 @@
+//! What a raft entry of the ledger says, as bytes.
+//!
+//! The data of a raft entry is one protobuf message; `version` comes first and is 1. A node that meets a version or a
+//! content it does not know stops rather than guess, because its replicas may know it.
+//!
+//! ```protobuf
+//! message LedgerEntry {
+//!   uint32 version = 1;
+//!   oneof content { Group group = 2; Settings settings = 3; }
+//! }
+//! message Group { repeated Proposal proposals = 1; }
+//! message Proposal { repeated Statement statements = 1; }
+//! message Statement { bytes leaf = 1; optional bytes body = 2; }
+//! message Settings { string origin = 1; string writers = 2; }
+//! ```
+
+use prost::{Message, Oneof};
+
+use crate::Error;
+use crate::notary::Proposal;
+
+/// The version that this release writes.
+const ENTRY_VERSION: u32 = 1;
+
+/// The data of one raft entry.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct LedgerEntry {
+    #[prost(uint32, tag = "1")]
+    pub(crate) version: u32,
+    #[prost(oneof = "Content", tags = "2, 3")]
+    pub(crate) content: Option<Content>,
+}
+
+/// What an entry asks for.
+#[derive(Clone, PartialEq, Oneof)]
+pub(crate) enum Content {
+    /// Proposals of one group commit, each judged by itself, in this order.
+    #[prost(message, tag = "2")]
+    Group(Group),
+    /// The ledger's origin, and who may write from here on.
+    #[prost(message, tag = "3")]
+    Settings(Settings),
+}
+
+/// Proposals that share an entry.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Group {
+    #[prost(message, repeated, tag = "1")]
+    pub(crate) proposals: Vec<ProposalBytes>,
+}
+
+/// Statements that are accepted together or not at all.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct ProposalBytes {
+    #[prost(message, repeated, tag = "1")]
+    pub(crate) statements: Vec<StatementBytes>,
+}
+
+/// A signed leaf and, where it is private, its body.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct StatementBytes {
+    #[prost(bytes = "vec", tag = "1")]
+    pub(crate) leaf: Vec<u8>,
+    #[prost(bytes = "bytes", optional, tag = "2")]
+    pub(crate) body: Option<bytes::Bytes>,
+}
+
+/// What every replica must agree on to judge a leaf.
+#[derive(Clone, PartialEq, Eq, Message)]
+pub(crate) struct Settings {
+    /// The ledger's origin; fixed by the first settings.
+    #[prost(string, tag = "1")]
+    pub(crate) origin: String,
+    /// The text of `trust/writers`.
+    #[prost(string, tag = "2")]
+    pub(crate) writers: String,
+}
+
+impl LedgerEntry {
+    pub(crate) fn group(proposals: Vec<ProposalBytes>) -> Self {
+        Self {
+            version: ENTRY_VERSION,
+            content: Some(Content::Group(Group { proposals })),
+        }
+    }
+
+    pub(crate) fn settings(settings: Settings) -> Self {
+        Self {
+            version: ENTRY_VERSION,
+            content: Some(Content::Settings(settings)),
+        }
+    }
+
+    pub(crate) fn to_bytes(&self) -> Vec<u8> {
+        self.encode_to_vec()
+    }
+
+    /// Reads the data of the raft entry at `raft_index`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Raft`] when this release cannot know what the entry asks for.
+    pub(crate) fn from_bytes(raft_index: u64, data: &[u8]) -> Result<Content, Error> {
+        let unknown = |reason: String| Error::Raft {
+            reason: format!("raft entry {raft_index} {reason}"),
+        };
+        let entry = Self::decode(data).map_err(|error| unknown(format!("is no ledger entry: {error}")))?;
+        if entry.version != ENTRY_VERSION {
+            return Err(unknown(format!(
+                "has version {}; this release knows {ENTRY_VERSION}",
+                entry.version
+            )));
+        }
+        entry
+            .content
+            .ok_or_else(|| unknown("asks for something that this release does not know".to_owned()))
+    }
+}
+
+impl From<&Proposal> for ProposalBytes {
+    fn from(proposal: &Proposal) -> Self {
+        let statement = |statement: &crate::notary::Statement| StatementBytes {
+            leaf: statement.leaf.bytes().to_vec(),
+            body: statement.body.clone(),
+        };
+        Self {
+            statements: proposal.statements.iter().map(statement).collect(),
+        }
+    }
+}
+
+impl ProposalBytes {
+    /// Bytes of leaves and bodies.
+    pub(crate) fn size(&self) -> usize {
+        self.statements
+            .iter()
+            .map(|s| s.leaf.len() + s.body.as_ref().map_or(0, bytes::Bytes::len))
+            .sum()
+    }
+}

@@ -1,0 +1,34 @@
+//! What the state machine sees of the state.
+
+use dab_proof::hash::Hash;
+use dab_proof::leaf::Subject;
+use dab_proof::tree::LeafIndex;
+
+use super::entry::Settings;
+use crate::Error;
+use crate::reader::Head;
+
+/// Where a leaf stands, and what it says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Placed {
+    pub(crate) leaf_index: LeafIndex,
+    /// Hash of the leaf's bytes, signature included.
+    pub(crate) leaf_hash: Hash,
+    /// SHA-256 of the leaf's text, without the signature: what makes two leaves the same statement.
+    pub(crate) text_hash: [u8; 32],
+}
+
+/// The state before an entry. Reading may fail, being disk; it never answers wrongly.
+pub(crate) trait StateView {
+    /// Origin and writers, `None` before the first settings.
+    fn settings(&self) -> Option<&Settings>;
+
+    /// Leaves in the tree.
+    fn tree_size(&self) -> u64;
+
+    /// The last leaf of a subject.
+    fn head(&self, subject: &Subject) -> Result<Option<Head>, Error>;
+
+    /// The leaf at a sequence of a subject.
+    fn placed(&self, subject: &Subject, sequence: u64) -> Result<Option<Placed>, Error>;
+}

@@ -1,0 +1,148 @@
+//! The static read path.
+
+use axum::body::{Body, to_bytes};
+use axum::http::{Method, Request, StatusCode, header};
+use dab_ledger::http::router;
+use dab_ledger::testing::TestLedger;
+use tower::ServiceExt;
+
+struct Answer {
+    status: StatusCode,
+    content_type: String,
+    cache: String,
+    body: Vec<u8>,
+}
+
+async fn ask(ledger: &TestLedger, method: Method, path: &str) -> Answer {
+    let router = router(ledger.node().public_dir(), ledger.node().clone());
+    let request = Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
+    let response = router.oneshot(request).await.unwrap();
+    let header = |name| {
+        response
+            .headers()
+            .get(name)
+            .map(|v| v.to_str().unwrap().to_owned())
+            .unwrap_or_default()
+    };
+    Answer {
+        status: response.status(),
+        content_type: header(header::CONTENT_TYPE),
+        cache: header(header::CACHE_CONTROL),
+        body: to_bytes(response.into_body(), 1 << 20).await.unwrap().to_vec(),
+    }
+}
+
+async fn get(ledger: &TestLedger, path: &str) -> Answer {
+    ask(ledger, Method::GET, path).await
+}
+
+#[tokio::test]
+async fn checkpoint_and_tiles_are_served_as_they_lie_on_disk() {
+    let ledger = TestLedger::start();
+    ledger.notarize("table/a", "a").await;
+    ledger.notarize("table/b", "b").await;
+    let on_disk = |name: &str| std::fs::read(ledger.node().public_dir().join(name)).unwrap();
+    let checkpoint = get(&ledger, "/checkpoint").await;
+    assert_eq!(
+        (checkpoint.status, checkpoint.body),
+        (StatusCode::OK, on_disk("checkpoint"))
+    );
+    assert_eq!(checkpoint.content_type, "text/plain; charset=utf-8");
+    assert_eq!(checkpoint.cache, "max-age=2");
+    // a partial tile for every checkpoint, not only for the last
+    for name in [
+        "tile/0/000.p/1",
+        "tile/0/000.p/2",
+        "tile/entries/000.p/1",
+        "tile/entries/000.p/2",
+    ] {
+        let tile = get(&ledger, &format!("/{name}")).await;
+        assert_eq!((tile.status, tile.body), (StatusCode::OK, on_disk(name)), "{name}");
+        assert_eq!(tile.content_type, "application/octet-stream");
+        assert!(tile.cache.contains("immutable"));
+        let head = ask(&ledger, Method::HEAD, &format!("/{name}")).await;
+        assert_eq!((head.status, head.body.len()), (StatusCode::OK, 0));
+    }
+}
+
+#[tokio::test]
+async fn nothing_but_tiles_by_their_proper_names_is_served() {
+    let ledger = TestLedger::start();
+    ledger.notarize("table/a", "a").await;
+    for path in [
+        "/tile/0/000",
+        "/tile/0/000.p/2",
+        "/tile/0/001.p/1",
+        "/tile/1/000.p/1",
+        "/tile/0/0",
+        "/tile/00/000.p/1",
+        "/tile/0/000.p/01",
+        "/tile/0/000.p/0",
+        "/tile/0/000.p/256",
+        "/tile/0/x000/000.p/1",
+        "/tile/0",
+        "/tile/",
+        "/tile",
+        "/tile/0/000.p",
+        "/tile/0/000.p/1/",
+        "/tile//0/000.p/1",
+        "/tile/../checkpoint",
+        "/tile/0/../0/000.p/1",
+        "/tile/%2e%2e/checkpoint",
+        "/tile/..%2fcheckpoint",
+        "/tile/../../private/log.key",
+        "/tile/%2e%2e/%2e%2e/private/log.key",
+        "/..%2fprivate%2flog.key",
+        "/private/log.key",
+        "/.writing",
+        "/",
+        "/trust/policy",
+        "/tile/entries/../../checkpoint",
+        "/checkpoint/",
+        "//checkpoint",
+    ] {
+        let answer = get(&ledger, path).await;
+        assert_eq!(answer.status, StatusCode::NOT_FOUND, "{path}");
+        assert!(answer.body.len() < 64, "{path}");
+    }
+    for method in [Method::POST, Method::PUT, Method::DELETE] {
+        assert_eq!(
+            ask(&ledger, method, "/checkpoint").await.status,
+            StatusCode::METHOD_NOT_ALLOWED
+        );
+    }
+}
+
+#[tokio::test]
+async fn health_says_how_far_and_that_it_certifies_alone() {
+    let mut ledger = TestLedger::start();
+    ledger.notarize("table/a", "a").await;
+    let answer = get(&ledger, "/health").await;
+    assert_eq!((answer.status, answer.cache.as_str()), (StatusCode::OK, "no-store"));
+    let health: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
+    assert_eq!(health["status"], "ok");
+    assert_eq!(health["size"], 1);
+    assert_eq!(health["certifies_alone"], true);
+    assert_eq!(health["quorum"], "none");
+    assert!(health["checkpoint_unix_ms"].as_u64().unwrap() > 1_700_000_000_000);
+    ledger.node().stop().await.unwrap();
+    assert_eq!(get(&ledger, "/health").await.status, StatusCode::SERVICE_UNAVAILABLE);
+    ledger.reopen().unwrap();
+}
+
+/// Anybody may ask for the health, and each look takes a place in the queue that writers need.
+#[tokio::test]
+async fn a_crowd_that_asks_for_the_health_costs_one_look() {
+    let ledger = TestLedger::start();
+    let router = router(ledger.node().public_dir(), ledger.node().clone());
+    let ask = || {
+        let request = Request::builder().uri("/health").body(Body::empty()).unwrap();
+        router.clone().oneshot(request)
+    };
+    assert_eq!(ask().await.unwrap().status(), StatusCode::OK);
+    ledger.node().stop().await.unwrap();
+    // a look of their own would find the node stopped
+    for _ in 0..10 {
+        assert_eq!(ask().await.unwrap().status(), StatusCode::OK);
+    }
+}
