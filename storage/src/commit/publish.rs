@@ -1,0 +1,84 @@
+//! Makes ratified commits readable: `N.json`, in order, once, with the ratified bytes.
+
+use bytes::Bytes;
+use object_store::{ObjectStore, PutMode, PutOptions};
+
+use crate::commit::crash_point::crash_point;
+use crate::object_store::commit_path;
+use crate::table_log::{RatifiedCommit, TableLog, divergence};
+use crate::{Error, TableVersion};
+
+/// How many ratified commits of one table may wait for publication (a full disk, say) before new ones are refused.
+pub(crate) const UNPUBLISHED_COMMITS_MAX: u64 = 10;
+
+/// What publishing found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Published {
+    /// The file was not there and is now.
+    Now,
+    /// It was there already, with the same bytes.
+    Before,
+}
+
+/// Publishes every ratified version up to and including `version`, in order. Concurrent writers of one table take
+/// turns, and whoever comes first publishes for the others: the bytes of any version are the ledger's to give.
+pub(crate) async fn publish_up_to(log: &TableLog, version: TableVersion) -> Result<(), Error> {
+    let mut next = log.next_unpublished.lock().await;
+    while next.0 <= version.0 {
+        let commit = log.ratified(*next).await?.ok_or_else(|| missing(*next))?;
+        let bytes = log.repair_copy(*next, &commit).await?;
+        match bytes {
+            Some(bytes) => publish(log, *next, &commit, bytes).await?,
+            // Published, and its staged file removed, before a restart set `next` back.
+            None => log
+                .bytes(*next)
+                .await?
+                .map(|_| Published::Before)
+                .ok_or_else(|| missing(*next))?,
+        };
+        *next = TableVersion(next.0 + 1);
+    }
+    Ok(())
+}
+
+/// Publishes one ratified version. Anyone may do so at any time, and again.
+///
+/// Fails with [`Error::Divergence`] where another file stands in its place; that is never overwritten.
+pub(crate) async fn publish(
+    log: &TableLog,
+    version: TableVersion,
+    commit: &RatifiedCommit,
+    bytes: Bytes,
+) -> Result<Published, Error> {
+    assert!(commit.body().matches(&bytes), "only ratified bytes are published");
+    crash_point!("publish::before");
+    let options = PutOptions {
+        mode: PutMode::Create,
+        ..Default::default()
+    };
+    let put = log.store.put_opts(&commit_path(version), bytes.into(), options).await;
+    crash_point!("publish::after");
+    match put {
+        Ok(_) => return Ok(Published::Now),
+        Err(object_store::Error::AlreadyExists { .. }) => {}
+        // A failed sync, say: the name may stand, but nothing says that it will stand after a power cut.
+        Err(error) => return Err(error.into()),
+    }
+    // The name may be taken by ourselves, in an attempt that ended before its folder was synced. What stands there
+    // decides, once it is durable.
+    match log.file_in_place(version).await? {
+        Some(found) if commit.body().matches(&found) => {
+            log.store.sync(&commit_path(version)).await?;
+            Ok(Published::Before)
+        }
+        Some(found) => Err(divergence(version, commit, &found)),
+        None => Err(missing(version)),
+    }
+}
+
+fn missing(version: TableVersion) -> Error {
+    Error::CommitLost {
+        path: commit_path(version).to_string(),
+        version,
+    }
+}

@@ -1,0 +1,76 @@
+//! Has the ledger take a commit, alone or together with the catalog record that names its table.
+
+use bytes::Bytes;
+use dab_ledger::notary::{Outcome, Proposal, Statement};
+use dab_proof::hash::Hash;
+use dab_proof::leaf::{BodyDigest, FilesRoot, Leaf, Subject};
+use dab_proof::receipt::Receipt;
+
+use crate::Error;
+use crate::lake::Ledger;
+
+/// How often the same statements are proposed while the ledger cannot say what became of them.
+const PROPOSALS_MAX: u32 = 3;
+
+/// What the ledger decided.
+#[derive(Debug)]
+pub(crate) enum Ratified {
+    /// It took every statement; the receipts are in their order.
+    Certified(Vec<Receipt>),
+    /// Another statement stands where this subject's should.
+    Conflict(Subject),
+}
+
+/// One statement to be, before it is signed.
+#[derive(Debug, Clone)]
+pub(crate) struct Draft {
+    pub(crate) subject: Subject,
+    pub(crate) sequence: u64,
+    pub(crate) parent: Option<Hash>,
+    pub(crate) digest: BodyDigest,
+    pub(crate) files: Option<FilesRoot>,
+    pub(crate) operation: String,
+    /// The body to keep as private replicated state.
+    pub(crate) body: Option<Bytes>,
+}
+
+/// Signs the drafts and proposes them as one: the ledger takes all or none.
+pub(crate) async fn ratify(ledger: &Ledger, drafts: Vec<Draft>) -> Result<Ratified, Error> {
+    let statements = drafts
+        .into_iter()
+        .map(|draft| sign(ledger, draft))
+        .collect::<Result<_, _>>()?;
+    let proposal = Proposal { statements };
+    let mut asked = 0;
+    loop {
+        asked += 1;
+        match ledger.notary.notarize(proposal.clone()).await {
+            Ok(Outcome::Certified(receipts)) => return Ok(Ratified::Certified(receipts)),
+            Ok(Outcome::Conflict(conflict)) => return Ok(Ratified::Conflict(conflict.subject)),
+            // The same statements again get the receipts of the first time, if there was one.
+            Err(dab_ledger::Error::OutcomeUnknown) if asked < PROPOSALS_MAX => {}
+            Err(error @ (dab_ledger::Error::OutcomeUnknown | dab_ledger::Error::Stopped { .. })) => {
+                return Err(Error::OutcomeUnknown(error));
+            }
+            // What the first answer left open, no refusal of a later one decides.
+            Err(error) if asked > 1 => return Err(Error::OutcomeUnknown(error)),
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+fn sign(ledger: &Ledger, draft: Draft) -> Result<Statement, Error> {
+    let leaf = Leaf {
+        origin: ledger.reader.origin().to_owned(),
+        subject: draft.subject,
+        sequence: draft.sequence,
+        parent: draft.parent,
+        body: draft.digest,
+        files: draft.files,
+        operation: draft.operation,
+    };
+    Ok(Statement {
+        leaf: leaf.sign(&ledger.writer)?,
+        body: draft.body,
+    })
+}

@@ -1,0 +1,114 @@
+//! Brings a table's folder back to what the ledger says, after whatever ended the process.
+
+use bytes::Bytes;
+use futures::TryStreamExt;
+use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt};
+
+use crate::commit::publish::publish;
+use crate::commit::stage;
+use crate::object_store::{DELTA_LOG, commit_path, commit_version};
+use crate::table_log::{RatifiedCommit, TableLog};
+use crate::{Error, TableName, TableVersion};
+
+/// Compares every ratified commit with its published file.
+///
+/// A missing file is published again, a torn one (a proper prefix of the ratified bytes, as a power cut leaves it) is
+/// replaced; a file with other contents is left as it stands, for it is evidence, and reported: reading the table fails
+/// until somebody decides. A crash in here leaves what the next start finds.
+pub(crate) async fn recover(log: &TableLog, table: &TableName) -> Result<(), Error> {
+    let latest = log.latest().await?;
+    let mut sound = true;
+    if let Some(latest) = latest {
+        for version in (0..=latest.0).map(TableVersion) {
+            sound &= recover_version(log, table, version).await?;
+            *log.next_unpublished.lock().await = TableVersion(version.0 + 1);
+        }
+    }
+    report_foreign_commits(log, table, latest).await?;
+    remove_temporaries(log).await?;
+    if sound {
+        discard_staged(log).await?;
+    }
+    Ok(())
+}
+
+/// Removes the staged copies of commits that are published. The process that published them may have ended before their
+/// names were durable, so that is made sure of first: the staged copy is the only other one.
+async fn discard_staged(log: &TableLog) -> Result<(), Error> {
+    for version in stage::versions(&log.store).await? {
+        if log.ratified(version).await?.is_some() {
+            log.store.sync(&commit_path(version)).await?;
+        }
+    }
+    stage::clear(&log.store).await
+}
+
+/// Whether the version's file is now the ratified one.
+async fn recover_version(log: &TableLog, table: &TableName, version: TableVersion) -> Result<bool, Error> {
+    let Some(commit) = log.ratified(version).await? else {
+        return Ok(false);
+    };
+    let found = log.file_in_place(version).await?;
+    if found.as_ref().is_some_and(|found| commit.body().matches(found)) {
+        return Ok(true);
+    }
+    let Some(ratified) = log.repair_copy(version, &commit).await? else {
+        tracing::error!(%table, %version, "the commit file is missing or changed, and no copy of it is kept");
+        return Ok(false);
+    };
+    match found {
+        None => {
+            tracing::info!(%table, %version, "publishing a commit that the last process had ratified");
+            publish(log, version, &commit, ratified).await?;
+            Ok(true)
+        }
+        Some(found) if ratified.starts_with(&found) => {
+            tracing::warn!(%table, %version, bytes = found.len(), "replacing a torn commit file");
+            replace(log, version, &commit, ratified).await?;
+            Ok(true)
+        }
+        Some(_) => {
+            tracing::error!(%table, %version, "the commit file is not the ratified one: run `dab audit table`");
+            Ok(false)
+        }
+    }
+}
+
+async fn replace(log: &TableLog, version: TableVersion, commit: &RatifiedCommit, bytes: Bytes) -> Result<(), Error> {
+    assert!(commit.body().matches(&bytes), "only ratified bytes are published");
+    Ok(log.store.replace(&commit_path(version), bytes).await?)
+}
+
+/// Commits that the ledger does not know are invisible to DAB's readers but not to others: say so.
+async fn report_foreign_commits(log: &TableLog, table: &TableName, latest: Option<TableVersion>) -> Result<(), Error> {
+    for path in list_log(log).await? {
+        if let Some(version) = commit_version(&path)
+            && latest.is_none_or(|latest| version > latest)
+        {
+            tracing::error!(%table, %version, "a commit file that the ledger never ratified: run `dab audit table`");
+        }
+    }
+    Ok(())
+}
+
+/// A write that was cut off before its link leaves `.tmp-*`; nothing reads it.
+async fn remove_temporaries(log: &TableLog) -> Result<(), Error> {
+    for path in list_log(log).await? {
+        if path.filename().is_some_and(|name| name.starts_with(".tmp-")) {
+            log.store.delete(&path).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn list_log(log: &TableLog) -> Result<Vec<Path>, Error> {
+    let folder = Path::from(DELTA_LOG);
+    let listed = log
+        .store
+        .list(Some(&folder))
+        .map_ok(|meta| meta.location)
+        .try_collect()
+        .await?;
+    Ok(listed)
+}

@@ -1,0 +1,217 @@
+//! What can go wrong with a table, and what the caller can do about it.
+
+use std::error::Error as StdError;
+
+use deltalake_core::DeltaTableError;
+use deltalake_core::kernel::transaction::TransactionError;
+
+use crate::{TableName, TableVersion};
+
+/// Everything that storage reports. Messages are lowercase, name what and where, and are meant for the client.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// No table of this name; create it, or check the spelling.
+    #[error("table {name} does not exist")]
+    TableNotFound {
+        /// The name asked for.
+        name: String,
+    },
+    /// The name is taken; choose another, or drop the table first.
+    #[error("table {name} already exists")]
+    TableExists {
+        /// The name asked for.
+        name: TableName,
+    },
+    /// The name cannot name a table.
+    #[error("{name:?} cannot name a table: letters, digits and _, starting with a letter, at most 128")]
+    InvalidName {
+        /// The name as given, cut to a sensible length.
+        name: String,
+    },
+    /// The table has no such version.
+    #[error("table {table} has no version {version}: its latest is {latest}")]
+    VersionNotFound {
+        /// The table.
+        table: TableName,
+        /// The version asked for.
+        version: TableVersion,
+        /// The latest version there is.
+        latest: TableVersion,
+    },
+    /// The table did not exist yet at that time.
+    #[error("table {table} did not exist at {timestamp}: its first commit is of {first}")]
+    TimestampBeforeFirstVersion {
+        /// The table.
+        table: TableName,
+        /// The time asked for, RFC 3339.
+        timestamp: String,
+        /// The time of version 0, RFC 3339.
+        first: String,
+    },
+    /// The rows do not fit the table's schema.
+    #[error("{message}")]
+    SchemaMismatch {
+        /// Which columns, and how they differ.
+        message: String,
+    },
+    /// A file is not what the ledger ratified. Reading stops here; `dab audit table` tells more.
+    #[error("{path} of version {version} is not what the ledger ratified: expected blake3 {expected}, found {found}")]
+    Divergence {
+        /// The file, below the table's folder.
+        path: String,
+        /// The version whose file it is.
+        version: TableVersion,
+        /// The ratified BLAKE3, hexadecimal.
+        expected: String,
+        /// The BLAKE3 found, or what was found instead.
+        found: String,
+    },
+    /// Somebody put a commit file where the ledger has none; nothing more can be committed until it is taken away.
+    #[error("{path} was not written by dab: the ledger has no version {version}; move the file away to go on")]
+    ForeignCommit {
+        /// The file, below the table's folder.
+        path: String,
+        /// The version that it claims.
+        version: TableVersion,
+    },
+    /// A ratified commit is neither published nor kept for repair.
+    #[error("{path} of version {version} is missing, and the ledger keeps no copy of it: restore it from a backup")]
+    CommitLost {
+        /// The file, below the table's folder.
+        path: String,
+        /// The version.
+        version: TableVersion,
+    },
+    /// Another writer won, and the two changes cannot both stand; read again and retry.
+    #[error("another commit came first: {message}")]
+    WriteConflict {
+        /// What conflicted.
+        message: String,
+    },
+    /// The commit holds something that DAB never writes, such as a path that leaves the table.
+    #[error("refused to commit: {message}")]
+    InvalidCommit {
+        /// What and where.
+        message: String,
+    },
+    /// The disk is full; nothing was committed. Free space and retry.
+    #[error("no space left on the disk: nothing was committed")]
+    DiskFull,
+    /// The store stopped writing after a failed fsync; restart the node when the disk is well again.
+    #[error("the table store stopped writing after a failed sync of {path}: {message}")]
+    StoreStopped {
+        /// The file or folder whose sync failed.
+        path: String,
+        /// The operating system's words.
+        message: String,
+    },
+    /// The ledger took the commit or did not: nobody can say before the node has restarted. Look whether it stands, in
+    /// `dab.commits`, before writing the rows again.
+    #[error("the commit may or may not stand ({0}): look in dab.commits before writing the same rows again")]
+    OutcomeUnknown(dab_ledger::Error),
+    /// The ledger could not answer.
+    #[error("the ledger could not answer: {0}")]
+    Ledger(#[source] dab_ledger::Error),
+    /// A proof or a leaf was not what it should be.
+    #[error("the ledger's own records do not check: {0}")]
+    Proof(#[from] dab_proof::Error),
+    /// The catalog's records do not fold into a catalog.
+    #[error("the catalog record {sequence} is not readable: {message}")]
+    Catalog {
+        /// The record's sequence under the subject `catalog`.
+        sequence: u64,
+        /// What is wrong with it.
+        message: String,
+    },
+    /// The query that feeds the write failed.
+    #[error(transparent)]
+    Query(datafusion::error::DataFusionError),
+    /// A store operation failed.
+    #[error("{0}")]
+    Store(#[from] object_store::Error),
+    /// Delta could not do it.
+    #[error("{0}")]
+    Delta(DeltaTableError),
+    /// The file system refused.
+    #[error("{path}: {source}")]
+    Io {
+        /// The file or folder.
+        path: String,
+        /// The operating system's words.
+        source: std::io::Error,
+    },
+}
+
+impl Error {
+    /// Wraps an I/O error with the path it is about; a full disk becomes [`Error::DiskFull`].
+    pub(crate) fn io(path: &std::path::Path, source: std::io::Error) -> Self {
+        match source.kind() {
+            std::io::ErrorKind::StorageFull => Error::DiskFull,
+            _ => Error::Io {
+                path: path.display().to_string(),
+                source,
+            },
+        }
+    }
+}
+
+impl From<dab_ledger::Error> for Error {
+    /// A full disk is a full disk, whichever part of a node noticed it first.
+    fn from(error: dab_ledger::Error) -> Self {
+        match error {
+            dab_ledger::Error::NoRoom { .. } => Error::DiskFull,
+            other => Error::Ledger(other),
+        }
+    }
+}
+
+impl From<DeltaTableError> for Error {
+    /// Looks for our own error, a full disk or a lost race inside what deltalake wrapped.
+    fn from(error: DeltaTableError) -> Self {
+        if caused_by_full_disk(&error) {
+            return Error::DiskFull;
+        }
+        match error {
+            DeltaTableError::Transaction { source } => match source {
+                TransactionError::LogStoreError { msg, source } => match source.downcast::<Error>() {
+                    Ok(own) => *own,
+                    Err(source) => Error::Delta(DeltaTableError::Transaction {
+                        source: TransactionError::LogStoreError { msg, source },
+                    }),
+                },
+                TransactionError::CommitConflict(conflict) => Error::WriteConflict {
+                    message: conflict.to_string(),
+                },
+                TransactionError::MaxCommitAttempts(attempts) => Error::WriteConflict {
+                    message: format!("gave up after {attempts} attempts"),
+                },
+                source => Error::Delta(DeltaTableError::Transaction { source }),
+            },
+            DeltaTableError::GenericError { source } => match source.downcast::<Error>() {
+                Ok(own) => *own,
+                Err(source) => match source.downcast::<datafusion::error::DataFusionError>() {
+                    Ok(query) => Error::Query(*query),
+                    Err(source) => Error::Delta(DeltaTableError::GenericError { source }),
+                },
+            },
+            other => Error::Delta(other),
+        }
+    }
+}
+
+fn caused_by_full_disk(error: &(dyn StdError + 'static)) -> bool {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if let Some(io) = error.downcast_ref::<std::io::Error>()
+            && io.kind() == std::io::ErrorKind::StorageFull
+        {
+            return true;
+        }
+        if matches!(error.downcast_ref::<Error>(), Some(Error::DiskFull)) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
+}

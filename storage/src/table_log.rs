@@ -1,0 +1,194 @@
+//! What the ledger says about one table's commits, and the bytes that bear it out.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use dab_ledger::reader::Head;
+use dab_proof::leaf::{BodyDigest, Subject};
+use dab_proof::tree::LeafIndex;
+use dab_proof::{hash::Hash, leaf::SignedLeaf};
+use object_store::{ObjectStore, ObjectStoreExt};
+use parking_lot::RwLock;
+use serde_json::Value;
+use tokio::sync::Mutex as AsyncMutex;
+
+use crate::commit::stage;
+use crate::lake::Ledger;
+use crate::object_store::{DurableStore, commit_path};
+use crate::{Error, TableId, TableVersion};
+
+/// A commit that the ledger ratified.
+#[derive(Debug, Clone)]
+pub(crate) struct RatifiedCommit {
+    pub(crate) leaf_index: LeafIndex,
+    pub(crate) leaf_hash: Hash,
+    pub(crate) leaf: SignedLeaf,
+}
+
+impl RatifiedCommit {
+    /// The digests of the commit file.
+    pub(crate) fn body(&self) -> &BodyDigest {
+        &self.leaf.leaf().body
+    }
+}
+
+/// One table's commits as the ledger has them. The list only grows, so what was read once is kept.
+#[derive(Debug)]
+pub(crate) struct TableLog {
+    pub(crate) id: TableId,
+    pub(crate) subject: Subject,
+    pub(crate) store: DurableStore,
+    pub(crate) ledger: Ledger,
+    ratified: RwLock<Vec<RatifiedCommit>>,
+    timestamps: RwLock<Vec<i64>>,
+    /// The first version that is not known to be published. Recovery sets it; whoever publishes holds it.
+    pub(crate) next_unpublished: AsyncMutex<TableVersion>,
+}
+
+impl TableLog {
+    pub(crate) fn new(id: TableId, store: DurableStore, ledger: Ledger) -> Arc<Self> {
+        let subject = id.subject();
+        Arc::new(Self {
+            id,
+            subject,
+            store,
+            ledger,
+            ratified: RwLock::default(),
+            timestamps: RwLock::default(),
+            next_unpublished: AsyncMutex::new(TableVersion(0)),
+        })
+    }
+
+    /// The latest ratified version; `None` before the first. Linearizable.
+    pub(crate) async fn latest(&self) -> Result<Option<TableVersion>, Error> {
+        Ok(self.head().await?.map(|head| TableVersion(head.sequence)))
+    }
+
+    pub(crate) async fn head(&self) -> Result<Option<Head>, Error> {
+        Ok(self.ledger.reader.head(&self.subject).await?)
+    }
+
+    /// The ratified commit of a version; `None` where the ledger has none.
+    pub(crate) async fn ratified(&self, version: TableVersion) -> Result<Option<RatifiedCommit>, Error> {
+        if let Some(known) = self.known(version) {
+            return Ok(Some(known));
+        }
+        let Some(head) = self.head().await? else {
+            return Ok(None);
+        };
+        if version.0 > head.sequence {
+            return Ok(None);
+        }
+        let mut next = self.ratified.read().len() as u64;
+        while next <= head.sequence {
+            let Some(found) = self.ledger.reader.notarized(&self.subject, next).await? else {
+                return Ok(None);
+            };
+            let commit = RatifiedCommit {
+                leaf_index: found.leaf_index,
+                leaf_hash: found.leaf.hash(),
+                leaf: found.leaf,
+            };
+            let mut ratified = self.ratified.write();
+            if ratified.len() as u64 == next {
+                ratified.push(commit);
+            }
+            next = ratified.len() as u64;
+        }
+        Ok(self.known(version))
+    }
+
+    fn known(&self, version: TableVersion) -> Option<RatifiedCommit> {
+        self.ratified.read().get(usize::try_from(version.0).ok()?).cloned()
+    }
+
+    /// The bytes of a ratified commit: its published file or, where that is missing, the copy kept for repair. Either
+    /// is checked against the ledger; a file that differs is [`Error::Divergence`], never served and never overwritten.
+    pub(crate) async fn bytes(&self, version: TableVersion) -> Result<Option<Bytes>, Error> {
+        let Some(commit) = self.ratified(version).await? else {
+            return Ok(None);
+        };
+        if let Some(published) = self.file_in_place(version).await? {
+            return match commit.body().matches(&published) {
+                true => Ok(Some(published)),
+                false => Err(divergence(version, &commit, &published)),
+            };
+        }
+        match self.repair_copy(version, &commit).await? {
+            Some(copy) => Ok(Some(copy)),
+            None => Err(Error::CommitLost {
+                path: commit_path(version).to_string(),
+                version,
+            }),
+        }
+    }
+
+    /// The published file as it stands, unchecked; `None` where there is none.
+    pub(crate) async fn file_in_place(&self, version: TableVersion) -> Result<Option<Bytes>, Error> {
+        read_whole(&self.store, &commit_path(version)).await
+    }
+
+    /// The copy of a commit that the ledger keeps (small ones) or that was staged (large ones), checked.
+    pub(crate) async fn repair_copy(
+        &self,
+        version: TableVersion,
+        commit: &RatifiedCommit,
+    ) -> Result<Option<Bytes>, Error> {
+        if let Some(body) = self.ledger.reader.body(&self.subject, version.0).await?
+            && commit.body().matches(&body)
+        {
+            return Ok(Some(body));
+        }
+        stage::find(&self.store, version, commit.body()).await
+    }
+
+    /// The time of a commit, in milliseconds since the epoch, from its own `commitInfo`; versions only ever move it
+    /// forward.
+    pub(crate) async fn timestamp(&self, version: TableVersion) -> Result<Option<i64>, Error> {
+        loop {
+            let next = self.timestamps.read().len() as u64;
+            if version.0 < next {
+                return Ok(self.timestamps.read().get(version.0 as usize).copied());
+            }
+            let Some(bytes) = self.bytes(TableVersion(next)).await? else {
+                return Ok(None);
+            };
+            let timestamp = commit_timestamp(&bytes).ok_or_else(|| Error::InvalidCommit {
+                message: format!("{} has no commitInfo.timestamp", commit_path(TableVersion(next))),
+            })?;
+            let mut timestamps = self.timestamps.write();
+            if timestamps.len() as u64 == next {
+                timestamps.push(timestamp);
+            }
+        }
+    }
+}
+
+/// `commitInfo.timestamp` of a commit file, in milliseconds since the epoch.
+pub(crate) fn commit_timestamp(commit: &[u8]) -> Option<i64> {
+    commit
+        .split(|byte| *byte == b'\n')
+        .filter_map(|line| serde_json::from_slice::<Value>(line).ok())
+        .find_map(|action| action.get("commitInfo")?.get("timestamp")?.as_i64())
+}
+
+pub(crate) fn divergence(version: TableVersion, commit: &RatifiedCommit, found: &[u8]) -> Error {
+    Error::Divergence {
+        path: commit_path(version).to_string(),
+        version,
+        expected: hex::encode(commit.body().blake3),
+        found: blake3::hash(found).to_hex().to_string(),
+    }
+}
+
+/// Reads an object whole; `None` where there is none.
+pub(crate) async fn read_whole(
+    store: &dyn ObjectStore,
+    path: &object_store::path::Path,
+) -> Result<Option<Bytes>, Error> {
+    match store.get(path).await {
+        Ok(found) => Ok(Some(found.bytes().await?)),
+        Err(object_store::Error::NotFound { .. }) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
