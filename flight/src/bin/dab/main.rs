@@ -1,2 +1,94 @@
-//! dab
-fn main() {}
+//! `dab`: a lakehouse whose every commit is notarized.
+//!
+//! One file per verb. `sql`, `load`, `history` and `prove` are clients and speak Flight SQL; `verify` and `audit` read
+//! files and nothing else; `serve` and `quickstart` run a node.
+
+mod audit;
+mod cli;
+mod connect;
+#[cfg(feature = "crash_points")]
+mod crash_points;
+mod data_dir;
+mod footer;
+mod format;
+mod history;
+mod load;
+mod logging;
+mod node;
+mod program;
+mod progress;
+mod prove;
+mod quickstart;
+mod report;
+mod serve;
+mod sql;
+mod verify;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Parser;
+
+use crate::cli::{Cli, Verb};
+
+// Queries allocate and free record batches on every thread; the system's allocator is the slower for it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// A wrong command line, told apart from every verdict of `verify` and `audit` (`EX_USAGE` of BSD's sysexits).
+const USAGE_EXIT_CODE: u8 = 64;
+
+fn main() -> ExitCode {
+    #[cfg(feature = "crash_points")]
+    crash_points::install();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(answer) => {
+            // help and the version come this way too
+            let _ = answer.print();
+            return ExitCode::from(if answer.use_stderr() { USAGE_EXIT_CODE } else { 0 });
+        }
+    };
+    logging::start(cli.verbose);
+    dab_flight::install_crypto();
+    match run(cli.verb) {
+        Ok(code) => code,
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::from(1)
+        }
+    }
+}
+
+fn run(verb: Verb) -> Result<ExitCode> {
+    // The two that must work anywhere, and need no runtime.
+    let verb = match verb {
+        Verb::Verify(args) => return Ok(verify::run(args)),
+        Verb::Audit(args) => return Ok(audit::run(args)),
+        verb => verb,
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let outcome = runtime.block_on(async {
+        match verb {
+            Verb::Quickstart(args) => quickstart::run(args).await,
+            Verb::Serve(args) => serve::run(args).await,
+            Verb::Sql(args) => sql::run(args).await,
+            Verb::Load(verb) => load::run(verb).await,
+            Verb::History(args) => history::run(args).await,
+            Verb::Prove(args) => prove::run(args).await,
+            Verb::Verify(_) | Verb::Audit(_) => unreachable!("handled above"),
+        }
+    });
+    // A blocking read of standard input must not keep the process alive.
+    runtime.shutdown_background();
+    outcome.map(|()| ExitCode::SUCCESS)
+}
+
+/// Whoever read our output has seen enough: `dab sql -c … | head`.
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        let io = cause.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
+        io == Some(std::io::ErrorKind::BrokenPipe) || cause.to_string().contains("Broken pipe")
+    })
+}

@@ -1,0 +1,154 @@
+//! `dab quickstart`: the whole of DAB in one tour.
+
+mod connect_lines;
+mod insider;
+mod queries;
+
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use dab_query::IngestMode;
+
+use crate::cli::{DataArg, NodeArgs, QuickstartArgs};
+use crate::connect::{Connection, MissingData};
+use crate::data_dir::DataDir;
+use crate::format::Format;
+use crate::load::tpch::TpchTable;
+use crate::load::{existing_tables, load_tpch_table};
+use crate::node::RunningNode;
+use crate::program::{program, shell_word};
+use crate::prove::receipt;
+use crate::serve::until_interrupted;
+use crate::sql::run_one;
+
+/// The table whose commit is proved and whose copy is forged, and its column with amounts.
+const SHOWN_TABLE: &str = "orders";
+const FORGED_COLUMN: &str = "o_totalprice";
+
+pub(crate) async fn run(args: QuickstartArgs) -> Result<()> {
+    let dir = DataDir::open(&args.data.data)?;
+    heading("1. A node");
+    let node = RunningNode::start(&dir, &args.listen, &args.limits).await?;
+    node.announce()?;
+    println!("serving Flight SQL on {}, data in {}", node.url, dir.path().display());
+    println!("one node, so it certifies alone: its own signature and nobody else's");
+    let connection = Connection::open(&client_of(&args.data, &node), MissingData::IsRefused).await?;
+    let tour = tour(&connection, &dir, args.scale).await;
+    connection.close().await?;
+    if let Err(error) = tour {
+        node.stop().await?;
+        return Err(error);
+    }
+    heading("6. Connect");
+    connect_lines::print(&dir, &node.url)?;
+    if args.no_serve {
+        return node.stop().await;
+    }
+    println!("\nserving until Ctrl-C; audit port {}", node.audit_url);
+    until_interrupted(node).await
+}
+
+async fn tour(connection: &Connection, dir: &DataDir, scale: f64) -> Result<()> {
+    heading("2. Tables");
+    load(connection, scale).await?;
+    heading("3. Questions");
+    for query in queries::ALL {
+        println!("\n{}", query.title);
+        run_one(&connection.client, query.sql, Format::Table).await?;
+    }
+    heading("4. A proof");
+    prove(connection, dir).await?;
+    heading("5. An insider");
+    catch_a_forgery(dir).await
+}
+
+/// Loads what is missing; a second run finds everything there.
+async fn load(connection: &Connection, scale: f64) -> Result<()> {
+    let existing = existing_tables(&connection.client).await?;
+    if existing.len() == TpchTable::ALL.len() {
+        println!("the eight tables of TPC-H are there already");
+        return Ok(());
+    }
+    println!("loading TPC-H at scale {scale}, each table in one notarized commit");
+    for table in TpchTable::ALL {
+        if !existing.iter().any(|name| name == table.name()) {
+            let loaded = load_tpch_table(&connection.client, table, scale, IngestMode::Create).await?;
+            println!("{:>8} rows  {}", loaded.rows, loaded.commit_line());
+        }
+    }
+    Ok(())
+}
+
+/// Writes the receipt of a commit to a file and checks it as an auditor would: from files alone.
+async fn prove(connection: &Connection, dir: &DataDir) -> Result<()> {
+    let (version, proof) = receipt(connection, SHOWN_TABLE, None).await?;
+    let file = dir.path().join(format!("{SHOWN_TABLE}.tlog-proof"));
+    std::fs::write(&file, &proof).with_context(|| format!("cannot write {}", file.display()))?;
+    let commit = table_folder(dir)
+        .join("_delta_log")
+        .join(format!("{version:0>20}.json"));
+    let dab = program();
+    println!(
+        "{dab} prove {SHOWN_TABLE}@{version}{} -o {}",
+        dir.option(),
+        shell_word(&file)
+    );
+    println!(
+        "{dab} verify {} --trust {} \\\n    --commit {}\n",
+        shell_word(&file),
+        shell_word(&dir.trust()),
+        shell_word(&commit)
+    );
+    let report = dab_proof::files::verify_file(&file, &dir.trust(), Some(&commit), &[]);
+    print!("{report}");
+    if report.exit_code() != 0 {
+        bail!("the proof of {SHOWN_TABLE}@{version} does not verify");
+    }
+    Ok(())
+}
+
+async fn catch_a_forgery(dir: &DataDir) -> Result<()> {
+    let copy = dir.path().join("forged").join(SHOWN_TABLE);
+    println!("somebody with access to the disk adds a million to one order, in a copy of the");
+    println!("table: valid Parquet, with size and statistics corrected in the commit file");
+    let forgery = insider::forge(&table_folder(dir), &copy, FORGED_COLUMN, &dir.trust(), &dir.public()).await?;
+    println!("\n  sum({FORGED_COLUMN}) before   {:>20}", forgery.honest_total);
+    println!(
+        "  sum({FORGED_COLUMN}) after    {:>20}   to a plain Delta reader\n",
+        forgery.forged_total
+    );
+    println!(
+        "{} audit table {} \\\n    --trust {} --deep\n",
+        program(),
+        shell_word(&forgery.folder),
+        shell_word(&dir.trust())
+    );
+    print!("{}", forgery.audit);
+    let named = forgery.audit.to_string();
+    if forgery.audit.exit_code() != 1 || !named.contains(&forgery.file) {
+        bail!(
+            "the audit did not name version {} and {}",
+            forgery.version,
+            forgery.file
+        );
+    }
+    Ok(())
+}
+
+fn table_folder(dir: &DataDir) -> std::path::PathBuf {
+    dir.tables().join(SHOWN_TABLE)
+}
+
+fn client_of(data: &DataArg, node: &RunningNode) -> NodeArgs {
+    NodeArgs {
+        data: data.clone(),
+        url: Some(node.url.clone()),
+        ca: None,
+        user: "admin".into(),
+        password_file: Some(DataDir::of_client(Path::new(&data.data)).admin_token()),
+    }
+}
+
+fn heading(text: &str) {
+    println!("\n{text}\n{}", "-".repeat(text.len()));
+}

@@ -1,0 +1,48 @@
+//! `dab serve`: runs a node until it is interrupted.
+
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::cli::ServeArgs;
+use crate::data_dir::DataDir;
+use crate::node::RunningNode;
+
+/// Time that answers have to reach their clients when the node has failed.
+const FAREWELL: Duration = Duration::from_secs(5);
+
+pub(crate) async fn run(args: ServeArgs) -> Result<()> {
+    let dir = DataDir::open(&args.data.data)?;
+    let node = RunningNode::start(&dir, &args.listen, &args.limits).await?;
+    node.announce()?;
+    println!("Flight SQL  {}", node.url);
+    println!("audit       {}", node.audit_url);
+    println!("data        {}", dir.path().display());
+    println!("user        admin, password in {}", dir.admin_token().display());
+    println!("ledger      certifies alone: this node's signature only, no independent cosigner");
+    until_interrupted(node).await
+}
+
+/// Serves until SIGINT or SIGTERM, then stops in order; a second signal ends the process at once, which loses nothing that
+/// was acknowledged.
+pub(crate) async fn until_interrupted(mut node: RunningNode) -> Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+        error = node.failed() => {
+            // Those who wait for a commit hear that its outcome is unknown; a connection that just breaks would look to
+            // them like leave to send it again.
+            let _ = tokio::time::timeout(FAREWELL, node.stop()).await;
+            return Err(error);
+        }
+    }
+    eprintln!("stopping: statements under way may finish; once more stops at once");
+    tokio::select! {
+        stopped = node.stop() => stopped,
+        _ = terminate.recv() => bail!("stopped at once"),
+        _ = interrupt.recv() => bail!("stopped at once"),
+    }
+}
