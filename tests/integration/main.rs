@@ -1,0 +1,26 @@
+//! The whole-system tests, one module per question. `tests/README.md` says which answers which.
+
+mod scene;
+mod world;
+
+mod attacks;
+mod crash;
+mod large_commits;
+mod tamper;
+
+mod concurrency;
+mod full_disk;
+
+mod cli;
+mod fsyncs;
+mod offline;
+mod quickstart;
+mod refusals;
+mod serving;
+mod sql;
+
+mod building;
+mod layers;
+mod snippets;
+mod supply;
+mod tidy;
