@@ -1,0 +1,123 @@
+"""Does any changed byte go unnoticed? Single-byte changes at a seeded sample of offsets over every artefact of a table.
+
+The Rust tests try every offset. Here 2,400 changes go to the independent verifier, and a part of them to DAB's own:
+the verdicts must be the same. The seed is printed; DAB_TEST_SEED replays it."""
+
+import os
+import random
+from dataclasses import replace
+
+import pytest
+
+from auditor import audit_ledger, audit_table, source
+from offline import ledger_audits, statuses, verdicts
+from verifier import Invalid, Trust, Undecided, verify
+
+CHANGES_PER_ARTEFACT = 400
+COMPARED_PER_ARTEFACT = 25
+ARTEFACTS = ["proof", "commit file", "data file", "checkpoint", "tile", "entry bundle"]
+# Bytes that the formats declare neutral, with the reason. None: one log signature, no witness, nothing unauthenticated.
+NEUTRAL = {}
+
+
+@pytest.fixture
+def chance(request, capsys):
+    seed = int(os.environ.get("DAB_TEST_SEED") or random.SystemRandom().randrange(1 << 32))
+    with capsys.disabled():
+        print(f"\n{request.node.name}: DAB_TEST_SEED={seed}")
+    return random.Random(seed)
+
+
+def change(content, chance):
+    at = chance.randrange(len(content))
+    # one bit, all bits, the byte becomes a blank, the byte becomes zero
+    by = chance.choice([1 << chance.randrange(8), 0xFF, content[at] ^ 0x20 or 1, content[at] or 0x80])
+    return at, content[:at] + bytes([content[at] ^ by]) + content[at + 1 :]
+
+
+def pick(home, artefact, chance):
+    """An honest content, and a function that puts a changed one in its place and asks a verifier."""
+    if artefact in ("proof", "commit file", "data file"):
+        evidence = home.evidence(chance.randrange(len(home.commits)))
+        while artefact == "data file" and not evidence.data:
+            evidence = home.evidence(chance.randrange(len(home.commits)))
+        if artefact == "proof":
+            return evidence.proof, lambda content: replace(evidence, proof=content)
+        if artefact == "commit file":
+            return evidence.commit, lambda content: replace(evidence, commit=content)
+        (path, content), *rest = evidence.data
+        return content, lambda content: replace(evidence, data=((path, content), *rest))
+    raise KeyError(artefact)
+
+
+def public_file(home, artefact):
+    """The path of the file of this kind that an audit of the latest checkpoint reads."""
+    if artefact == "checkpoint":
+        return "checkpoint"
+    read, trust = source(str(home.public), Trust(home.trust)), Trust(home.trust)
+    asked = []
+    audit_ledger(lambda path: asked.append(path) or read(path), trust)
+    kind = "tile/entries/" if artefact == "entry bundle" else "tile/0/"
+    return next(path for path in asked if path.startswith(kind) and read(path) is not None)
+
+
+def rejected_in_python(call):
+    try:
+        call()
+    except (Invalid, Undecided):
+        return True
+    return False
+
+
+@pytest.mark.parametrize("artefact", ARTEFACTS)
+def test_no_changed_byte_goes_unnoticed_by_the_independent_verifier(home, chance, artefact):
+    trust = Trust(home.trust)
+    missed = []
+    for _ in range(CHANGES_PER_ARTEFACT):
+        if artefact in ("proof", "commit file", "data file"):
+            honest, put = pick(home, artefact, chance)
+            at, changed = change(honest, chance)
+            evidence = put(changed)
+            caught = rejected_in_python(lambda e=evidence: verify(e.proof, trust, e.commit, e.data))
+        else:
+            read, path = source(str(home.public), trust), public_file(home, artefact)
+            at, changed = change(read(path), chance)
+
+            def tampered(asked, read=read, path=path, changed=changed):
+                return changed if asked == path else read(asked)
+
+            caught = rejected_in_python(lambda read=tampered: audit_ledger(read, trust))
+        if not caught and (artefact, at) not in NEUTRAL:
+            missed.append(at)
+    assert not missed, f"{artefact}: changes at {missed} were accepted"
+
+
+@pytest.mark.parametrize("artefact", ARTEFACTS)
+def test_dab_and_the_independent_verifier_give_the_same_verdict_on_changed_bytes(home, chance, tmp_path, artefact):
+    for turn in range(COMPARED_PER_ARTEFACT):
+        if artefact in ("proof", "commit file", "data file"):
+            honest, put = pick(home, artefact, chance)
+            at, changed = change(honest, chance)
+            found = verdicts(put(changed), home.trust, tmp_path / str(turn))
+        else:
+            trust, public, _ = home.copy(tmp_path / str(turn))
+            path = public / public_file(home, artefact)
+            at, changed = change(path.read_bytes(), chance)
+            path.write_bytes(changed)
+            found = ledger_audits(trust, public)
+        assert 0 not in statuses(found), f"{artefact}, offset {at}: {found}"
+
+
+def test_a_changed_byte_in_a_table_is_found_by_the_audit_of_the_table(home, chance, tmp_path):
+    trust, public, table = home.copy(tmp_path)
+    known = Trust(trust)
+    subjects = audit_ledger(source(str(public), known), known)[1]
+    audit_table(table, subjects, deep=True)
+    files = sorted(path for path in table.rglob("*") if path.suffix in (".json", ".parquet"))
+    for _ in range(200):
+        path = chance.choice(files)
+        honest = path.read_bytes()
+        at, changed = change(honest, chance)
+        path.write_bytes(changed)
+        assert rejected_in_python(lambda: audit_table(table, subjects, deep=True)), f"{path.name}, offset {at}"
+        path.write_bytes(honest)

@@ -1,0 +1,348 @@
+"""An independent verifier of DAB's receipts: a second opinion, short enough to read before it is trusted.
+
+Written from the documents of the formats, not from DAB's code: C2SP signed-note, tlog-checkpoint, tlog-cosignature,
+tlog-proof and tlog-policy, RFC 6962, and DAB's page on leaf, files root and `trust/writers`. It needs no server, no
+network and two packages: `cryptography` for Ed25519, and `blake3`. `auditor.py` beside it audits ledgers and tables.
+
+    python verifier.py verify orders.tlog-proof --trust DIR [--commit FILE] [--data FILE]...
+
+Exit status: 0 all that was asked for was checked and holds; 1 it is forged, torn or not certified; 2 undecided, because
+evidence is missing.
+"""
+
+import argparse
+import base64
+import hashlib
+import json
+import re
+import struct
+import sys
+import urllib.parse
+from pathlib import Path
+
+from blake3 import blake3
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+NOTE_BYTES_MAX, LEAF_BYTES_MAX, PROOF_HASHES_MAX = 1 << 20, 4096, 63
+LOG_KEY, COSIGNER_KEY = 1, 4  # signature types: signed-note (logs, writers), tlog-cosignature (witnesses)
+
+
+class Invalid(Exception):
+    """The evidence contradicts what it claims (exit status 1)."""
+
+
+class Undecided(Exception):
+    """Evidence that would decide is not there (exit status 2)."""
+
+
+def need(condition, complaint):
+    if not condition:
+        raise Invalid(complaint)
+
+
+def number(text):
+    need(re.fullmatch("0|[1-9][0-9]{0,18}", text) and int(text) < 1 << 63, f"no canonical number: {text[:40]!r}")
+    return int(text)
+
+
+def unbase64(text, length=None):
+    try:
+        raw = base64.b64decode(text, validate=True)
+    except ValueError:
+        raw = b""
+    need(base64.b64encode(raw).decode() == text, f"no canonical base64: {text[:40]!r}")
+    need(length is None or len(raw) == length, f"{len(raw)} bytes where {length} belong")
+    return raw
+
+
+# RFC 6962: hashes, roots, inclusion
+
+
+def leaf_hash(entry):
+    return hashlib.sha256(b"\0" + entry).digest()
+
+
+def node_hash(left, right):
+    return hashlib.sha256(b"\1" + left + right).digest()
+
+
+def tree_hash(hashes):
+    """Root over leaf hashes: pairs level by level, an odd last one moves up unpaired."""
+    while len(hashes) > 1:
+        pairs = [node_hash(*hashes[i : i + 2]) for i in range(0, len(hashes) - 1, 2)]
+        hashes = pairs + hashes[len(pairs) * 2 :]
+    return hashes[0] if hashes else hashlib.sha256(b"").digest()
+
+
+def root_of_inclusion(leaf, index, size, proof):
+    need(index < size, f"leaf index {index} lies outside a tree of {size}")
+    last = size - 1
+    for sibling in proof:
+        need(last, "the inclusion proof is too long")
+        if index & 1 or index == last:
+            leaf = node_hash(sibling, leaf)
+            while index and not index & 1:
+                index, last = index >> 1, last >> 1
+        else:
+            leaf = node_hash(leaf, sibling)
+        index, last = index >> 1, last >> 1
+    need(last == 0, "the inclusion proof is too short")
+    return leaf
+
+
+# signed notes and keys
+
+
+class Key:
+    def __init__(self, text, kind):
+        self.name, key_id, material = (text.split("+", 2) + ["", ""])[:3]
+        raw = unbase64(material, 33)
+        self.kind, self.public = raw[0], raw[1:]
+        self.id = hashlib.sha256(self.name.encode("utf-8", "surrogateescape") + b"\n" + raw).digest()[:4]
+        need(self.name and key_id == self.id.hex() and self.kind == kind, f"no verifier key of type {kind}: {text!r}")
+
+    def verify(self, text, signature):
+        """Raises unless the signature holds; returns a cosignature's time."""
+        time = None
+        if self.kind == COSIGNER_KEY:
+            need(len(signature) == 72 and signature[0] < 0x80, f"{self.name}: malformed cosignature")
+            time, signature = struct.unpack(">Q", signature[:8])[0], signature[8:]
+            text = f"cosignature/v1\ntime {time}\n".encode() + text
+        try:
+            Ed25519PublicKey.from_public_bytes(self.public).verify(signature, text)
+        except (InvalidSignature, ValueError):
+            raise Invalid(f"the signature of {self.name} does not hold") from None
+        return time
+
+
+def parse_note(raw):
+    """A signed note's text (bytes) and its signatures: [((name, key id), signature)]."""
+    need(len(raw) <= NOTE_BYTES_MAX, "the note is too long")
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError:
+        raise Invalid("the note is not UTF-8") from None
+    need(not re.search("[\0-\x09\x0b-\x1f]", text), "the note has a control character")
+    body, blank, tail = text.rpartition("\n\n")
+    need(blank and body and tail.endswith("\n"), "the note has no text, no signature or no last newline")
+    signatures = []
+    for line in tail[:-1].split("\n"):
+        match = re.fullmatch(r"— ([^\s+]+) (\S+)", line)
+        need(match, f"no signature line: {line[:60]!r}")
+        blob = unbase64(match[2])
+        need(len(blob) > 4, "a signature is too short")
+        signatures.append(((match[1], blob[:4]), blob[4:]))
+    return (body + "\n").encode(), signatures
+
+
+# what the auditor was handed once: the directory `trust`
+
+
+def words_of(path):
+    """The lines of a trust file as words; octets above 0x7f stay what they are."""
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise Undecided(str(error)) from None
+    need(raw.endswith(b"\n") and not re.search(rb"[\0-\x08\x0b-\x1f\x7f]", raw), f"{path.name} is torn")
+    lines = [re.findall("[^ \t]+", line) for line in raw.decode("utf-8", "surrogateescape").split("\n")]
+    return [words for words in lines if words and not words[0].startswith("#")]
+
+
+class Trust:
+    """`policy` (C2SP tlog-policy): logs, and whose cosignatures suffice. `writers`: whose key may write what."""
+
+    def __init__(self, directory):
+        self.directory, self.logs, self.witnesses, self.groups = Path(directory), [], {}, {"none": (0, [])}
+        self.quorum, grouped = None, {"none"}
+        for verb, *words in words_of(self.directory / "policy"):
+            names = self.witnesses.keys() | self.groups.keys()
+            if verb == "log" and len(words) in (1, 2):
+                self.logs.append(Key(words[0], LOG_KEY))
+            elif verb == "witness" and len(words) in (2, 3) and words[0] not in names:
+                self.witnesses[words[0]] = Key(words[1], COSIGNER_KEY)
+            elif verb == "group" and len(words) > 2 and words[0] not in names:
+                name, k, *members = words
+                k = 1 if k == "any" else len(members) if k == "all" else number(k)
+                need(1 <= k <= len(members), f"group {name}: {k} of {len(members)}")
+                need(len({*members}) == len(members) and {*members} <= names - grouped, f"group {name}: members")
+                grouped |= {*members}
+                self.groups[name] = (k, members)
+            elif verb == "quorum" and len(words) == 1 and words[0] in names and self.quorum is None:
+                self.quorum = words[0]
+            else:
+                raise Invalid(f"policy: {verb} {' '.join(words)[:60]!r} is not understood")
+        need(self.quorum, "the policy names no quorum")
+        for keys in (self.logs, self.witnesses.values()):
+            need(len({key.public for key in keys}) == len(keys), "the policy lists a key twice")
+        self.writers = [(Key(key, LOG_KEY), globs) for key, *globs in words_of(self.directory / "writers")]
+        for key, globs in self.writers:
+            need(globs and not any("*" in glob[:-1] for glob in globs), f"writers: {key.name}: subjects {globs}")
+
+    def certifies(self, name, cosigned):
+        k, members = self.groups.get(name, (1, None))
+        return name in cosigned if members is None else sum(self.certifies(m, cosigned) for m in members) >= k
+
+
+class Checkpoint:
+    """The ledger's signed tree head; it exists only if a trusted log signed it and the quorum cosigned it."""
+
+    def __init__(self, raw, trust):
+        text, signatures = parse_note(raw)
+        lines = text.decode().split("\n")[:-1]
+        need(len(lines) >= 3 and all(lines), "a checkpoint has three lines: origin, size, root")
+        self.origin, self.size, self.root = lines[0], number(lines[1]), unbase64(lines[2], 32)
+        by_log, self.cosigned = False, {}
+        for who, signature in signatures:  # a known key's bad signature condemns the note, an unknown key says nothing
+            for key in trust.logs:
+                if who == (key.name, key.id):
+                    key.verify(text, signature)
+                    by_log = by_log or key.name == self.origin
+            for name, key in trust.witnesses.items():
+                if who == (key.name, key.id):
+                    self.cosigned[name] = key.verify(text, signature)
+        need(by_log, f"no trusted log signed this checkpoint of {self.origin!r}")
+        need(trust.certifies(trust.quorum, self.cosigned), f"the quorum {trust.quorum!r} is not reached")
+
+
+# the leaf, and what it binds
+
+LEAF = re.compile(
+    r"dab/leaf/v1\n"
+    r"origin (?P<origin>[^\s+]+)\n"
+    r"subject (?P<subject>[!-~]{1,255})\n"
+    r"sequence (?P<sequence>[0-9]+)\n"
+    r"parent (?P<parent>-|\S{44})\n"
+    r"body blake3:(?P<blake3>[0-9a-f]{64}) sha256:(?P<sha256>[0-9a-f]{64}) (?P<bytes>[0-9]+)\n"
+    r"files (?:-|rfc6962-sha256:(?P<files>[0-9a-f]{64}) (?P<count>[1-9][0-9]*))\n"
+    r"operation (?P<operation>[!-~]+(?: [!-~]+)*)\n"
+)
+
+
+class Leaf:
+    """One statement of the ledger; it exists only if its form is right and a trusted writer of the subject signed."""
+
+    def __init__(self, raw, trust, origin):
+        need(len(raw) <= LEAF_BYTES_MAX, "the leaf is too long")
+        text, signatures = parse_note(raw)
+        match = LEAF.fullmatch(text.decode())
+        need(match and len(signatures) == 1, "no leaf of the form dab/leaf/v1 with one signature")
+        self.__dict__.update(match.groupdict(), raw=raw, hash=leaf_hash(raw))
+        self.sequence, self.bytes, self.count = number(self.sequence), number(self.bytes), number(self.count or "0")
+        self.parent = None if self.parent == "-" else unbase64(self.parent, 32)
+        need(self.origin == origin, f"the leaf was made for the ledger {self.origin!r}, not for {origin!r}")
+        (who, signature), self.writer = signatures[0], None
+        for key, globs in trust.writers:
+            if who == (key.name, key.id):
+                key.verify(text, signature)
+                if any(self.subject == g or g.endswith("*") and self.subject.startswith(g[:-1]) for g in globs):
+                    self.writer = key.name
+        need(self.writer, f"{who[0]} is no trusted writer of {self.subject}")
+
+    def check_body(self, body):
+        """The commit file is byte for byte the notarized one. Returns the files it adds: {path: (size, blake3)}."""
+        what = f"{self.subject} sequence {self.sequence}"
+        need(len(body) == self.bytes, f"{what}: the commit file has {len(body)} bytes, not {self.bytes}")
+        need(blake3(body).hexdigest() == self.blake3, f"{what}: the commit file's BLAKE3 differs")
+        need(hashlib.sha256(body).hexdigest() == self.sha256, f"{what}: the commit file's SHA-256 differs")
+        if not self.subject.startswith("table/"):
+            return {}  # another body's inside is not an auditor's business
+        says = [info.get("dab") for info in actions(body, "commitInfo")]
+        parent = base64.b64encode(self.parent).decode() if self.parent else None
+        mine = {"tableId": self.subject.removeprefix("table/"), "version": self.sequence, "previous": parent}
+        need(len(says) == 1 and isinstance(says[0], dict), f"{what}: the commit file has no commitInfo.dab")
+        need({name: says[0].get(name) for name in mine} == mine, f"{what}: commitInfo.dab speaks of another commit")
+        files = {}
+        for add in actions(body, "add"):
+            path, size, tag = add.get("path"), add.get("size"), (add.get("tags") or {}).get("dab.blake3")
+            need(isinstance(path, str) and path.isprintable() and path not in files, f"{what}: path {path!r}")
+            need(type(size) is int and re.fullmatch("[0-9a-f]{64}", str(tag)), f"{what}: {path} has no size or digest")
+            plain = urllib.parse.unquote(path)
+            need(not re.match("/|[A-Za-z][A-Za-z0-9+.-]*:", plain) and ".." not in plain.split("/"), f"path {path!r}")
+            files[path] = size, tag
+        lines = sorted(f"{path}\0{size}\0{tag}\n".encode() for path, (size, tag) in files.items())
+        found = tree_hash([leaf_hash(line) for line in lines]).hex() if lines else None
+        need((found, len(lines)) == (self.files, self.count), f"{what}: the files root differs")
+        return files
+
+
+def actions(body, kind):
+    """The actions of one kind in a Delta commit file."""
+    try:
+        found = [json.loads(line) for line in body.decode().split("\n") if line]
+        found = [action[kind] for action in found if kind in action]
+        need(all(isinstance(action.get("tags") or {}, dict) for action in found), "tags are no object")
+        return found
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise Invalid(f"the commit file is no list of Delta actions: {error}") from None
+
+
+def check_data(path, fact, content):
+    need(len(content) == fact[0], f"{path}: {len(content)} bytes where {fact[0]} were notarized")
+    need(blake3(content).hexdigest() == fact[1], f"{path}: the data file's BLAKE3 differs")
+
+
+def verify(proof, trust, commit=None, data=()):
+    """Checks a `.tlog-proof` and, if given, the commit file and data files [(file name, content)] it speaks of."""
+    head, blank, note = proof.partition(b"\n\n")
+    lines = head.decode("ascii", "replace").split("\n")
+    need(blank and lines[0] == "c2sp.org/tlog-proof@v1" and len(lines) >= 3, "no tlog-proof")
+    need(lines[1].startswith("extra ") and lines[2].startswith("index "), "the proof lacks its leaf or its index")
+    need(len(lines) <= 3 + PROOF_HASHES_MAX, "the proof has too many hashes")
+    checkpoint = Checkpoint(note, trust)
+    raw, index, path = unbase64(lines[1][6:]), number(lines[2][6:]), [unbase64(line, 32) for line in lines[3:]]
+    root = root_of_inclusion(leaf_hash(raw), index, checkpoint.size, path)
+    need(root == checkpoint.root, "the leaf is not in the tree that the checkpoint signs")
+    leaf = Leaf(raw, trust, checkpoint.origin)
+    if data and commit is None:
+        raise Undecided("data files can be checked only with the commit file that names them")
+    files = leaf.check_body(commit) if commit is not None else {}
+    for name, content in data:
+        mine = [path for path in files if f"/{name}".endswith("/" + urllib.parse.unquote(path))]
+        need(len(mine) == 1, f"{name}: the commit adds no such file")
+        check_data(mine[0], files[mine[0]], content)
+    return leaf, index, checkpoint
+
+
+def certified_by(checkpoint):
+    who = ", ".join(f"{name} at {time}" for name, time in checkpoint.cosigned.items())
+    trust = f"cosigned by {who}" if who else "it certifies alone"
+    return f"checkpoint of {checkpoint.origin}: {checkpoint.size} leaves, {trust}"
+
+
+def judged(command):
+    """Runs a command and turns its outcome into words and an exit status."""
+    try:
+        print("\n".join(command()), "VALID", sep="\n")
+        return 0
+    except Invalid as verdict:
+        print(f"INVALID: {verdict}", file=sys.stderr)
+        return 1
+    except (Undecided, OSError) as verdict:
+        print(f"UNDECIDED: {verdict}", file=sys.stderr)
+        return 2
+
+
+def main(argv=None):
+    parser = argparse.ArgumentParser(description="verify a receipt of DAB without DAB")
+    parser.add_argument("verb", choices=["verify"])
+    parser.add_argument("proof", type=Path)
+    parser.add_argument("--trust", required=True)
+    parser.add_argument("--commit", type=Path)
+    parser.add_argument("--data", type=Path, action="append", default=[])
+    args = parser.parse_args(argv)
+
+    def command():
+        data = [(file.resolve().as_posix(), file.read_bytes()) for file in args.data]
+        commit = args.commit and args.commit.read_bytes()
+        leaf, index, checkpoint = verify(args.proof.read_bytes(), Trust(args.trust), commit, data)
+        yield f"{leaf.subject} sequence {leaf.sequence}: {leaf.operation}, leaf {index}, written by {leaf.writer}"
+        yield certified_by(checkpoint)
+        yield f"commit file: {'checked' if args.commit else 'not checked'}; data files checked: {len(data)}"
+
+    return judged(command)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
