@@ -72,3 +72,17 @@ impl From<tonic::Status> for Error {
         }
     }
 }
+
+/// An error with its causes: "transport error" alone helps nobody.
+pub fn reasons(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text = format!("{text}: {cause_text}");
+        }
+        source = cause.source();
+    }
+    text
+}

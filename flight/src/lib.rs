@@ -46,7 +46,7 @@ mod xdbc_types;
 pub use audit_http::serve_audit;
 pub use client::Client;
 pub use credentials::Users;
-pub use error::Error;
+pub use error::{Error, reasons};
 pub use limits::Limits;
 pub use server::{ServerParts, serve};
 pub use tls::{Tls, install_crypto};

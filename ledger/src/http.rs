@@ -40,10 +40,14 @@ const NO_CACHE: HeaderValue = HeaderValue::from_static("no-store");
 /// The node is asked for its health at most this often: anybody may ask, and each look takes a place in the ledger's queue.
 const HEALTH_INTERVAL: Duration = Duration::from_secs(1);
 
+/// A ledger that takes longer to answer counts as failed: whoever supervises it needs an answer then more than ever.
+const HEALTH_WAIT_MAX: Duration = Duration::from_secs(5);
+
 #[derive(Clone)]
 struct Parts {
     public_dir: PathBuf,
     ledger: Arc<dyn LedgerReader>,
+    health_interval: Duration,
     /// The last look at the node's health and its time. Whoever asks meanwhile waits for the same look.
     health: Arc<Mutex<Option<(Instant, Health)>>>,
 }
@@ -59,6 +63,7 @@ pub fn router(public_dir: impl Into<PathBuf>, ledger: Arc<dyn LedgerReader>) -> 
     let parts = Parts {
         public_dir: public_dir.into(),
         ledger,
+        health_interval: HEALTH_INTERVAL,
         health: Arc::default(),
     };
     Router::new()
@@ -89,7 +94,7 @@ async fn tile(State(parts): State<Parts>, Path(rest): Path<String>) -> Response 
 async fn health(State(parts): State<Parts>) -> Response {
     let mut last = parts.health.lock().await;
     let health = match &*last {
-        Some((at, health)) if at.elapsed() < HEALTH_INTERVAL => health.clone(),
+        Some((at, health)) if at.elapsed() < parts.health_interval => health.clone(),
         _ => {
             let health = look(parts.ledger.as_ref()).await;
             *last = Some((Instant::now(), health.clone()));
@@ -106,11 +111,12 @@ async fn health(State(parts): State<Parts>) -> Response {
 
 async fn look(ledger: &dyn LedgerReader) -> Health {
     // a linearizable read answers only when the raft thread lives
-    let status = match ledger.head(&Subject::catalog()).await {
-        Ok(_) => "ok",
+    let subject = Subject::catalog();
+    let status = match tokio::time::timeout(HEALTH_WAIT_MAX, ledger.head(&subject)).await {
+        Ok(Ok(_)) => "ok",
         // it will catch up, and asking again does not help it
-        Err(Error::Busy { .. } | Error::NoLeader) => "busy",
-        Err(_) => "failed",
+        Ok(Err(Error::Busy { .. } | Error::NoLeader)) => "busy",
+        Ok(Err(_)) | Err(_) => "failed",
     };
     let certified = ledger.certified().await;
     let checkpoint = ledger.checkpoint().await.ok();
@@ -157,4 +163,31 @@ async fn file(path: PathBuf, content_type: &'static str, cache: HeaderValue) -> 
 
 fn plain(status: StatusCode, text: &'static str) -> Response {
     (status, [(CACHE_CONTROL, NO_CACHE)], text).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::node::{Node, NodeConfig};
+
+    /// Anybody may ask for the health, and each look takes a place in the queue that writers need.
+    #[tokio::test]
+    async fn those_who_ask_within_the_interval_share_one_look() {
+        let dir = tempfile::tempdir().unwrap();
+        let node = Node::start(NodeConfig::in_dir(dir.path())).unwrap();
+        let parts = |health_interval| Parts {
+            public_dir: dir.path().join("public"),
+            ledger: node.clone(),
+            health_interval,
+            health: Arc::default(),
+        };
+        let (shared, fresh) = (parts(Duration::MAX), parts(Duration::ZERO));
+        for parts in [&shared, &fresh] {
+            assert_eq!(health(State(parts.clone())).await.status(), StatusCode::OK);
+        }
+        node.stop().await.unwrap();
+        // a look of its own finds the node stopped
+        assert_eq!(health(State(shared)).await.status(), StatusCode::OK);
+        assert_eq!(health(State(fresh)).await.status(), StatusCode::SERVICE_UNAVAILABLE);
+    }
 }

@@ -129,20 +129,3 @@ async fn health_says_how_far_and_that_it_certifies_alone() {
     assert_eq!(get(&ledger, "/health").await.status, StatusCode::SERVICE_UNAVAILABLE);
     ledger.reopen().unwrap();
 }
-
-/// Anybody may ask for the health, and each look takes a place in the queue that writers need.
-#[tokio::test]
-async fn a_crowd_that_asks_for_the_health_costs_one_look() {
-    let ledger = TestLedger::start();
-    let router = router(ledger.node().public_dir(), ledger.node().clone());
-    let ask = || {
-        let request = Request::builder().uri("/health").body(Body::empty()).unwrap();
-        router.clone().oneshot(request)
-    };
-    assert_eq!(ask().await.unwrap().status(), StatusCode::OK);
-    ledger.node().stop().await.unwrap();
-    // a look of their own would find the node stopped
-    for _ in 0..10 {
-        assert_eq!(ask().await.unwrap().status(), StatusCode::OK);
-    }
-}

@@ -1,10 +1,10 @@
 //! Fetches a file over http or https.
 
-use std::error::Error as _;
 use std::io::Write;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
+use dab_flight::reasons;
 use futures::StreamExt;
 use reqwest::{Client, Response, StatusCode, redirect};
 use tempfile::NamedTempFile;
@@ -35,7 +35,7 @@ pub(super) async fn download(url: &Url, bytes_max: u64) -> Result<Download> {
         .get(url.clone())
         .send()
         .await
-        .map_err(|error| anyhow!("cannot fetch {named}: {}", reasons(error)))?;
+        .map_err(|error| anyhow!("cannot fetch {named}: {}", reasons(&error.without_url())))?;
     // A part, or nothing, is no file either.
     if response.status() != StatusCode::OK {
         bail!("cannot fetch {named}: the server answers {}", response.status());
@@ -80,7 +80,7 @@ async fn keep(response: Response, named: &str, bytes_max: u64) -> Result<NamedTe
     let mut bytes = 0;
     let mut body = response.bytes_stream();
     while let Some(chunk) = body.next().await {
-        let chunk = chunk.map_err(|error| anyhow!("{named} broke off: {}", reasons(error)))?;
+        let chunk = chunk.map_err(|error| anyhow!("{named} broke off: {}", reasons(&error.without_url())))?;
         bytes += chunk.len() as u64;
         if bytes > bytes_max {
             return Err(too_large(named, bytes_max));
@@ -98,16 +98,4 @@ fn too_large(named: &str, bytes_max: u64) -> anyhow::Error {
         "{named} is too large: more than {} MiB; --download-mib allows more",
         bytes_max >> 20
     )
-}
-
-/// Why a request failed, down to the first cause, without the URL and its secrets.
-fn reasons(error: reqwest::Error) -> String {
-    let error = error.without_url();
-    let mut words = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        words = format!("{words}: {error}");
-        cause = error.source();
-    }
-    words
 }
