@@ -74,3 +74,57 @@ fn sign(ledger: &Ledger, draft: Draft) -> Result<Statement, Error> {
         body: draft.body,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use async_trait::async_trait;
+    use dab_ledger::notary::Notary;
+    use dab_ledger::testing::TestLedger;
+    use parking_lot::Mutex;
+
+    use super::*;
+
+    /// Answers what it was told to, in turn.
+    struct Scripted(Mutex<Vec<dab_ledger::Error>>);
+
+    #[async_trait]
+    impl Notary for Scripted {
+        async fn notarize(&self, _: Proposal) -> Result<Outcome, dab_ledger::Error> {
+            Err(self.0.lock().remove(0))
+        }
+    }
+
+    async fn answered(answers: Vec<dab_ledger::Error>) -> Error {
+        let test = TestLedger::start();
+        let ledger = Ledger {
+            notary: Arc::new(Scripted(Mutex::new(answers))),
+            reader: test.node().clone(),
+            writer: Arc::new(test.node().writer().clone()),
+        };
+        let draft = Draft {
+            subject: Subject::catalog(),
+            sequence: 0,
+            parent: None,
+            digest: BodyDigest::of(b"x"),
+            files: None,
+            operation: "CREATE TABLE".into(),
+            body: None,
+        };
+        match ratify(&ledger, vec![draft]).await {
+            Err(error) => error,
+            Ok(_) => panic!("an error was scripted"),
+        }
+    }
+
+    /// The first proposal may stand. A client that hears "busy" instead sends its rows again.
+    #[tokio::test]
+    async fn a_refusal_of_the_second_try_does_not_decide_what_the_first_left_open() {
+        use dab_ledger::Error::{Busy, OutcomeUnknown};
+        let decided = answered(vec![Busy { waiting: 1 }]).await;
+        assert!(!matches!(decided, Error::OutcomeUnknown(_)), "{decided}");
+        let open = answered(vec![OutcomeUnknown, Busy { waiting: 1 }]).await;
+        assert!(matches!(open, Error::OutcomeUnknown(_)), "{open}");
+    }
+}
