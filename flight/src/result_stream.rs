@@ -18,9 +18,9 @@ use tonic::Status;
 
 use crate::{
     cancel::Cancel,
-    compute::{Compute, Task},
     limits::Limits,
     metrics::RowCount,
+    query_threads::{QueryThreads, Task},
     status, wire,
 };
 
@@ -39,7 +39,7 @@ pub(crate) struct Ends {
 /// Runs `source` on the query threads and returns its messages: first the schema, which is `schema` as it stands, then
 /// the batches brought to it, and after each [`Limits::keep_alive_interval`] of silence a batch without rows.
 pub(crate) fn start(
-    compute: &Compute,
+    threads: &QueryThreads,
     limits: &Arc<Limits>,
     schema: SchemaRef,
     source: impl Future<Output = Result<Batches, Status>> + Send + 'static,
@@ -59,7 +59,7 @@ pub(crate) fn start(
         waiting_bytes: 0,
         rows,
     };
-    let task = compute.spawn(produce(producer, source, ends));
+    let task = threads.spawn(produce(producer, source, ends));
     let messages = Messages {
         receiver,
         keep_alive,

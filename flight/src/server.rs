@@ -7,7 +7,7 @@ use tokio::net::TcpListener;
 use tonic::transport::Server;
 
 use crate::{
-    Error, Limits, Tls, Users, auth::Authenticator, cancel::Cancel, compute::Compute, guard::Guard, listener::Incoming,
+    Error, Limits, QueryThreads, Tls, Users, auth::Authenticator, cancel::Cancel, guard::Guard, listener::Incoming,
     router::Router, service::Service,
 };
 
@@ -31,7 +31,7 @@ pub struct ServerParts {
     /// All limits.
     pub limits: Limits,
     /// Threads for queries and commits; the caller's runtime serves the network.
-    pub query_threads: usize,
+    pub query_threads: Arc<QueryThreads>,
 }
 
 /// Serves Flight SQL on `listeners` until `shutdown` completes, then stops in good order: no new connections or calls; the
@@ -46,12 +46,11 @@ pub async fn serve(
 ) -> Result<(), Error> {
     let limits = Arc::new(parts.limits);
     let authenticator = Arc::new(Authenticator::new(parts.users, &limits)?);
-    let compute = Compute::start(parts.query_threads)?;
     let engine = Arc::clone(&parts.engine);
     let service = Service::new(
         parts.engine,
         Arc::clone(&authenticator),
-        Arc::clone(&compute),
+        parts.query_threads,
         Arc::clone(&limits),
     )?;
     let service = Arc::new(service);

@@ -21,10 +21,10 @@ use crate::{
     auth::{Authenticator, Caller},
     bounded_store::{BoundedStore, Bounds},
     cancel::Cancel,
-    compute::Compute,
     handlers::prepared::PreparedStatements,
     limits::Limits,
     metrics,
+    query_threads::QueryThreads,
     sql_info::SqlInfos,
     statements::Executable,
     status,
@@ -44,7 +44,7 @@ pub(crate) struct Service {
     pub(crate) engine: Arc<Engine>,
     pub(crate) authenticator: Arc<Authenticator>,
     pub(crate) limits: Arc<Limits>,
-    pub(crate) compute: Arc<Compute>,
+    pub(crate) query_threads: Arc<QueryThreads>,
     pub(crate) statements: BoundedStore<StatementId, Arc<Executable>>,
     pub(crate) prepared: PreparedStatements,
     pub(crate) sealer: Sealer,
@@ -62,14 +62,14 @@ impl Service {
     pub(crate) fn new(
         engine: Arc<Engine>,
         authenticator: Arc<Authenticator>,
-        compute: Arc<Compute>,
+        query_threads: Arc<QueryThreads>,
         limits: Arc<Limits>,
     ) -> Result<Self, Error> {
         let unusable = |error: arrow_flight::error::FlightError| Error::Serve(error.to_string());
         Ok(Self {
             engine,
             authenticator,
-            compute,
+            query_threads,
             statements: BoundedStore::new(Bounds {
                 ttl: limits.statement_ttl,
                 per_user_max: limits.statements_per_user_max,
@@ -110,7 +110,7 @@ impl Service {
         .await?;
         let session = self.session(caller);
         let planned = async move { session.prepare(&sql).await.map_err(|error| status::of_query(&error)) };
-        let statement = self.compute.run(planned).await?;
+        let statement = self.query_threads.run(planned).await?;
         metrics::record_statement(statement.kind());
         Ok(statement)
     }

@@ -58,7 +58,7 @@ pub(crate) async fn ingest(
         let outcome = session.ingest(target, schema, input, sources).await;
         outcome.map_err(|error| broken.lock().take().unwrap_or_else(|| status::of_query(&error)))
     };
-    statement::update_result(service, &service.compute.run(write).await?).await
+    statement::update_result(service, &service.query_threads.run(write).await?).await
 }
 
 fn target(command: &CommandStatementIngest) -> Result<IngestTarget, Status> {

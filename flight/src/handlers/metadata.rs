@@ -108,7 +108,7 @@ pub(crate) async fn rows(
         stopping: service.stopping.clone(),
     };
     Ok(result_stream::start(
-        &service.compute,
+        &service.query_threads,
         &service.limits,
         schema,
         source,
@@ -124,7 +124,7 @@ async fn select(service: &Service, caller: &Caller, sql: &str) -> Result<Vec<Vec
     };
     let schema = wire::wire_schema(&query.schema());
     let batches: Vec<RecordBatch> = service
-        .compute
+        .query_threads
         .run(async move {
             let batches = query.execute().await.map_err(|error| status::of_query(&error))?;
             batches

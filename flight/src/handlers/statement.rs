@@ -103,7 +103,7 @@ pub(crate) fn rows(
         Ok(batches)
     };
     Ok(result_stream::start(
-        &service.compute,
+        &service.query_threads,
         &service.limits,
         schema,
         source,
@@ -153,7 +153,7 @@ pub(crate) async fn update_result(service: &Service, outcome: &WriteOutcome) -> 
 /// Executes a write. If the caller goes away, it stops while it still produces rows; a commit runs to its end.
 pub(crate) async fn execute(service: &Service, write: Write) -> Result<WriteOutcome, Status> {
     service
-        .compute
+        .query_threads
         .run(async move { write.execute().await.map_err(|error| status::of_query(&error)) })
         .await
 }

@@ -10,7 +10,7 @@ use std::time::Instant;
 use tonic::Code;
 
 struct Setup {
-    compute: Arc<Compute>,
+    threads: Arc<QueryThreads>,
     limits: Arc<Limits>,
     ends: Ends,
     rows: RowCount,
@@ -20,7 +20,7 @@ fn setup(change: impl FnOnce(&mut Limits)) -> Setup {
     let mut limits = Limits::default();
     change(&mut limits);
     Setup {
-        compute: Compute::start(2).unwrap(),
+        threads: QueryThreads::start(2).unwrap(),
         limits: Arc::new(limits),
         ends: Ends {
             cancel: Cancel::new(),
@@ -34,7 +34,7 @@ impl Setup {
     fn start(&self, schema: &SchemaRef, batches: Batches) -> BoxStream<'static, Result<FlightData, Status>> {
         let source = async move { Ok(batches) };
         start(
-            &self.compute,
+            &self.threads,
             &self.limits,
             Arc::clone(schema),
             source,

@@ -12,7 +12,7 @@ use arrow_flight::{
     sql::{CommandStatementQuery, ProstMessageExt, client::FlightSqlServiceClient},
 };
 use dab_flight::{
-    Client, Limits, ServerParts, Tls, Users,
+    Client, Limits, QueryThreads, ServerParts, Tls, Users,
     client::{ConnectOptions, Credentials},
     install_crypto, serve,
 };
@@ -72,7 +72,7 @@ impl Node {
             users: Arc::new(users),
             tls: Some(tls),
             limits,
-            query_threads: 2,
+            query_threads: QueryThreads::start(2).unwrap(),
         };
         let server = tokio::spawn(serve(vec![listener], parts, async { drop(stopped.await) }));
         Self {

@@ -14,7 +14,7 @@ struct Answer {
 }
 
 async fn ask(ledger: &TestLedger, method: Method, path: &str) -> Answer {
-    let router = router(ledger.node().public_dir(), ledger.node().clone());
+    let router = router(ledger.node().public_dir(), ledger.node().clone(), vec![]);
     let request = Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
     let response = router.oneshot(request).await.unwrap();
     let header = |name| {
@@ -121,6 +121,7 @@ async fn health_says_how_far_and_that_it_certifies_alone() {
     assert_eq!((answer.status, answer.cache.as_str()), (StatusCode::OK, "no-store"));
     let health: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
     assert_eq!(health["status"], "ok");
+    assert_eq!(health["parts"], serde_json::json!({ "ledger": "ok" }));
     assert_eq!(health["size"], 1);
     assert_eq!(health["certifies_alone"], true);
     assert_eq!(health["quorum"], "none");

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
-use dab_flight::{ServerParts, Tls, Users, serve, serve_audit};
+use dab_flight::{QueryThreads, ServerParts, Tls, Users, serve, serve_audit};
 use dab_ledger::node::{Node, NodeConfig};
 use dab_query::Engine;
 use dab_storage::{Lake, Ledger};
@@ -65,7 +65,8 @@ impl RunningNode {
         let (stop, stopped) = watch::channel(false);
         let url = url_of("grpc", "grpc+tls", &flight, tls.is_some())?;
         let audit_url = url_of("http", "https", &audit, tls.is_some())?;
-        let routes = dab_ledger::http::router(dir.public(), ledger.clone());
+        let query_threads = QueryThreads::start(threads()).context("cannot start the query engine")?;
+        let routes = dab_ledger::http::router(dir.public(), ledger.clone(), vec![query_threads.clone()]);
         let service_limits = dab_flight::Limits::default();
         let audit_tls = tls.clone();
         let audit_limits = service_limits.clone();
@@ -75,7 +76,7 @@ impl RunningNode {
             users,
             tls,
             limits: service_limits,
-            query_threads: threads(),
+            query_threads,
         };
         let services = vec![
             tokio::spawn(serve(vec![flight], parts, wait(stopped))),

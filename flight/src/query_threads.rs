@@ -5,21 +5,23 @@
 
 use std::{future::Future, sync::Arc};
 
+use async_trait::async_trait;
+use dab_ledger::http::Part;
 use tokio::{runtime::Runtime, task::JoinHandle};
 use tonic::Status;
 use tracing::Instrument;
 
 use crate::Error;
 
-/// Threads for queries and commits.
+/// Threads for queries and commits. As a part of the node they are well when one of them finds time for the question.
 #[derive(Debug)]
-pub(crate) struct Compute {
+pub struct QueryThreads {
     runtime: Option<Runtime>,
 }
 
-impl Compute {
+impl QueryThreads {
     /// Starts `threads` threads.
-    pub(crate) fn start(threads: usize) -> Result<Arc<Self>, Error> {
+    pub fn start(threads: usize) -> Result<Arc<Self>, Error> {
         let mut builder = tokio::runtime::Builder::new_multi_thread();
         let runtime = builder
             .worker_threads(threads.max(1))
@@ -48,7 +50,18 @@ impl Compute {
     }
 }
 
-impl Drop for Compute {
+#[async_trait]
+impl Part for QueryThreads {
+    fn name(&self) -> &'static str {
+        "query_threads"
+    }
+
+    async fn works(&self) -> bool {
+        self.run(async { Ok(()) }).await.is_ok()
+    }
+}
+
+impl Drop for QueryThreads {
     fn drop(&mut self) {
         if let Some(runtime) = self.runtime.take() {
             // dropping a runtime waits for its threads, which must not happen on a thread of another one
@@ -83,17 +96,30 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_is_an_error_of_its_work_alone() {
-        let compute = Compute::start(1).unwrap();
-        let result: Result<(), _> = compute.run(async { panic!("the test's own panic") }).await;
+        let threads = QueryThreads::start(1).unwrap();
+        let result: Result<(), _> = threads.run(async { panic!("the test's own panic") }).await;
         assert_eq!(result.unwrap_err().code(), Code::Internal);
-        assert_eq!(compute.run(async { Ok(1) }).await.unwrap(), 1);
+        assert_eq!(threads.run(async { Ok(1) }).await.unwrap(), 1);
+    }
+
+    #[tokio::test]
+    async fn they_are_well_when_one_of_them_has_time() {
+        let threads = QueryThreads::start(1).unwrap();
+        assert!(threads.works().await);
+        let (release, held) = std::sync::mpsc::channel::<()>();
+        let busy = threads.spawn(async move { held.recv() });
+        let asked = tokio::time::timeout(Duration::from_millis(50), threads.works());
+        assert!(asked.await.is_err(), "the only thread is held");
+        release.send(()).unwrap();
+        assert!(threads.works().await);
+        drop(busy);
     }
 
     #[tokio::test]
     async fn abandoned_work_stops() {
-        let compute = Compute::start(1).unwrap();
+        let threads = QueryThreads::start(1).unwrap();
         let (held, mut dropped) = tokio::sync::mpsc::channel::<()>(1);
-        let abandoned = compute.run(async move {
+        let abandoned = threads.run(async move {
             let _held = held;
             std::future::pending::<Result<(), Status>>().await
         });
