@@ -2,9 +2,19 @@
 
 use std::{future::Future, sync::Arc};
 
-use tokio::net::TcpListener;
+use futures::StreamExt;
+use hyper::server::conn::http1;
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    service::TowerToHyperService,
+};
+use tokio::{net::TcpListener, task::JoinSet};
 
-use crate::{Error, Limits, Tls, cancel::Cancel, listener::Incoming};
+use crate::{
+    Error, Limits, Tls,
+    cancel::Cancel,
+    listener::{Connection, Incoming},
+};
 
 /// Serves `routes` (those of `dab_ledger::http::router`, for instance) on `listeners` until `shutdown` completes; requests
 /// under way may finish within [`Limits::drain_timeout`]. Without `tls` it serves plaintext, which reveals nothing, since all
@@ -16,32 +26,63 @@ pub async fn serve_audit(
     limits: &Limits,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), Error> {
-    let failed = |error: std::io::Error| Error::Serve(error.to_string());
-    let close = Cancel::new();
+    let (stop, close) = (Cancel::new(), Cancel::new());
     let config = tls.as_ref().map(|tls| tls.server_config(&["http/1.1"])).transpose()?;
-    let incoming =
-        Incoming::listen(listeners, config, limits, Some(limits.audit_connection_age_max), &close).map_err(failed)?;
-    let (drain_timeout, stop) = (limits.drain_timeout, Cancel::new());
-    let stopped = stop.clone();
-    let signal = async move {
-        shutdown.await;
-        stop.cancel();
-    };
-    tokio::spawn(async move {
-        stopped.cancelled().await;
-        tokio::time::sleep(drain_timeout).await;
+    let mut incoming = Incoming::listen(listeners, config, limits, Some(limits.audit_connection_age_max), &close)
+        .map_err(|error| Error::Serve(error.to_string()))?;
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new())
+        .header_read_timeout(limits.audit_header_timeout)
+        .max_header_size(limits.header_list_bytes_max as usize);
+
+    let mut connections = JoinSet::new();
+    tokio::pin!(shutdown);
+    loop {
+        tokio::select! {
+            () = &mut shutdown => break,
+            Some(Ok(connection)) = incoming.next() => {
+                connections.spawn(serve_one(http.clone(), connection, routes.clone(), stop.clone()));
+            }
+            // those that have ended are let go
+            Some(_) = connections.join_next() => {}
+        }
+    }
+    drop(incoming);
+    stop.cancel();
+    let drained = async { while connections.join_next().await.is_some() {} };
+    if tokio::time::timeout(limits.drain_timeout, drained).await.is_err() {
         close.cancel();
-    });
-    axum::serve(incoming, routes)
-        .with_graceful_shutdown(signal)
-        .await
-        .map_err(failed)
+        while connections.join_next().await.is_some() {}
+    }
+    Ok(())
+}
+
+/// Answers the requests of one connection. After the signal to stop it ends with the request under way.
+async fn serve_one(http: http1::Builder, connection: Connection, routes: axum::Router, stop: Cancel) {
+    let peer = connection.address();
+    let serving = http.serve_connection(TokioIo::new(connection), TowerToHyperService::new(routes));
+    tokio::pin!(serving);
+    let served = tokio::select! {
+        served = &mut serving => served,
+        () = stop.cancelled() => {
+            serving.as_mut().graceful_shutdown();
+            serving.await
+        }
+    };
+    if let Err(error) = served {
+        tracing::debug!(%peer, %error, "a connection to the audit port broke off");
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use axum::routing::get;
+    use std::time::Duration;
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpStream,
+    };
 
     #[tokio::test]
     async fn files_are_served_under_the_certificate_of_the_service() {
@@ -64,6 +105,48 @@ mod tests {
             (200, "origin\n1\nroot\n")
         );
         drop(client);
+        stop.send(()).unwrap();
+        server.await.unwrap().unwrap();
+    }
+
+    /// Whoever sends a byte now and then is never idle, and would keep a place for as long as a connection may live.
+    #[tokio::test]
+    async fn a_client_that_never_finishes_its_headers_loses_its_connection() {
+        let limits = Limits {
+            audit_header_timeout: Duration::from_millis(300),
+            ..Limits::default()
+        };
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let routes = axum::Router::new().route("/", get(|| async { "here" }));
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let server = tokio::spawn(async move {
+            serve_audit(vec![listener], routes, None, &limits, async { drop(stopped.await) }).await
+        });
+
+        let mut slow = TcpStream::connect(address).await.unwrap();
+        slow.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n").await.unwrap();
+        let (mut answer, mut sender) = slow.into_split();
+        let trickle = tokio::spawn(async move {
+            while sender.write_all(b"x: y\r\n").await.is_ok() {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        });
+        let mut said = Vec::new();
+        // a reset ends it as well: the server has closed with bytes of the client's unread
+        let closed = tokio::time::timeout(Duration::from_secs(60), answer.read_to_end(&mut said)).await;
+        assert!(closed.is_ok(), "not kept until its age");
+        assert_eq!(said, b"", "closed without an answer");
+        trickle.await.unwrap();
+
+        let mut quick = TcpStream::connect(address).await.unwrap();
+        quick
+            .write_all(b"GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n")
+            .await
+            .unwrap();
+        let mut said = String::new();
+        quick.read_to_string(&mut said).await.unwrap();
+        assert!(said.starts_with("HTTP/1.1 200") && said.ends_with("here"), "{said}");
         stop.send(()).unwrap();
         server.await.unwrap().unwrap();
     }

@@ -19,7 +19,7 @@ pub struct Limits {
     pub response_bytes_target: usize,
     /// Largest message sent, bytes: a single row can be larger than [`Limits::response_bytes_target`], never than this.
     pub response_bytes_max: usize,
-    /// Largest list of request headers, bytes (HTTP/2 counts 32 bytes more for each header).
+    /// Largest list of request headers, bytes (HTTP/2 counts 32 bytes more for each header, HTTP/1 the request's line).
     pub header_list_bytes_max: u32,
     /// Calls under way at once on one connection.
     pub streams_per_connection_max: u32,
@@ -39,6 +39,8 @@ pub struct Limits {
     pub connection_anonymous_max: Duration,
     /// Age at which a connection to the audit port is closed: nobody logs in there, and a place is not for keeps.
     pub audit_connection_age_max: Duration,
+    /// Time a client of the audit port has for the headers of a request, the pause before them included.
+    pub audit_header_timeout: Duration,
     /// Age at which a connection is asked to close; its calls may finish.
     pub connection_age_max: Duration,
     /// Receive window of one call, bytes.
@@ -121,6 +123,7 @@ impl Default for Limits {
             ping_timeout: Duration::from_secs(10),
             connection_anonymous_max: Duration::from_secs(60),
             audit_connection_age_max: Duration::from_secs(300),
+            audit_header_timeout: Duration::from_secs(10),
             connection_age_max: Duration::from_secs(24 * 3600),
             stream_window_bytes: 2 << 20,
             connection_window_bytes: 4 << 20,

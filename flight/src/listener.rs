@@ -33,7 +33,6 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub(crate) struct Incoming {
     ready: mpsc::Receiver<Connection>,
-    address: SocketAddr,
     _listeners: JoinSet<()>,
 }
 
@@ -47,10 +46,9 @@ impl Incoming {
         anonymous_max: Option<Duration>,
         close: &Cancel,
     ) -> io::Result<Self> {
-        let first = listeners
-            .first()
-            .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "nothing to listen on"))?;
-        let address = first.local_addr()?;
+        if listeners.is_empty() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "nothing to listen on"));
+        }
         let (sender, ready) = mpsc::channel(1);
         let accept = Arc::new(Accept {
             tls: tls.map(TlsAcceptor::from),
@@ -73,7 +71,6 @@ impl Incoming {
         }
         Ok(Self {
             ready,
-            address,
             _listeners: tasks,
         })
     }
@@ -84,26 +81,6 @@ impl Stream for Incoming {
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         self.ready.poll_recv(context).map(|connection| connection.map(Ok))
-    }
-}
-
-/// For the audit port.
-impl axum::serve::Listener for Incoming {
-    type Io = Connection;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (Connection, SocketAddr) {
-        match self.ready.recv().await {
-            Some(connection) => {
-                let peer = connection.address();
-                (connection, peer)
-            }
-            None => std::future::pending().await,
-        }
-    }
-
-    fn local_addr(&self) -> io::Result<SocketAddr> {
-        Ok(self.address)
     }
 }
 

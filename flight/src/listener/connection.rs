@@ -90,7 +90,7 @@ impl Connection {
         }
     }
 
-    pub(super) fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.peer.address
     }
 
