@@ -45,11 +45,37 @@ fn what_is_no_proof_is_invalid_and_what_cannot_be_read_is_undecided() {
     .expect_code(UNDECIDED);
     dab(["audit", "ledger", &public, "--trust", &trust]).expect_code(0);
     dab(["audit", "ledger", &nowhere, "--trust", &trust]).expect_code(UNDECIDED);
-    let json = dab(["audit", "ledger", &public, "--trust", &trust, "--json"])
-        .expect_code(0)
-        .stdout;
-    let json: serde_json::Value = serde_json::from_str(&json).expect("--json prints JSON");
-    assert_eq!(json["verdict"], "valid");
+
+    // A program that asks for JSON gets one object, whatever is wrong.
+    let url = "http://127.0.0.1:9";
+    for (question, code, verdict) in [
+        (&["audit", "ledger", &public, "--trust", &trust][..], 0, "valid"),
+        (&["verify", &garbage, "--trust", &trust], FAILED, "invalid"),
+        (&["verify", &proof, "--trust", &nowhere], UNDECIDED, "undecided"),
+        (&["audit", "table", &table, "--trust", &nowhere], UNDECIDED, "undecided"),
+        (
+            &["audit", "ledger", &public, "--trust", &nowhere],
+            UNDECIDED,
+            "undecided",
+        ),
+        (&["audit", "ledger", url, "--trust", &nowhere], UNDECIDED, "undecided"),
+        (&["audit", "ledger", url, "--trust", &trust], UNDECIDED, "undecided"),
+        (
+            &["audit", "ledger", url, "--trust", &trust, "--since", &nowhere],
+            UNDECIDED,
+            "undecided",
+        ),
+    ] {
+        let output = dab(question.iter().chain(&["--json"])).expect_code(code);
+        let json: serde_json::Value = serde_json::from_str(&output.stdout)
+            .unwrap_or_else(|error| panic!("dab {question:?} --json: {error}\n{}", output.words()));
+        assert_eq!(
+            (&json["verdict"], &json["exit_code"]),
+            (&verdict.into(), &code.into()),
+            "{json}"
+        );
+        assert_eq!(output.stderr, "", "dab {question:?} --json");
+    }
 }
 
 #[test]

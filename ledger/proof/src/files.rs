@@ -181,7 +181,7 @@ pub fn read_checkpoint(path: &Path) -> Result<Vec<u8>, Error> {
 }
 
 /// The report when there is nothing to believe in: whatever is wrong with the trust folder, the question stays open.
-fn untrusted(title: String, trust_dir: &Path, error: &Error) -> Report {
+pub fn untrusted(title: String, trust_dir: &Path, error: &Error) -> Report {
     let mut report = Report::new(title);
     report.doubt(Finding::new(format!(
         "the trust folder {} cannot be used: {error}",

@@ -5,11 +5,13 @@ mod web_source;
 use std::path::Path;
 use std::process::ExitCode;
 
+use anyhow::Result;
 use dab_proof::audit::{audit_ledger, audit_table_expecting};
 use dab_proof::files::{
     DirTable, LedgerPlace, audit_ledger_dir, audit_table_dir_expecting, ledger_place, read_checkpoint, read_trust,
+    untrusted,
 };
-use dab_proof::report::escape;
+use dab_proof::report::{Finding, Report};
 
 use self::web_source::WebSource;
 use crate::cli::{AuditLedgerArgs, AuditTableArgs, AuditVerb};
@@ -23,6 +25,7 @@ pub(crate) fn run(verb: AuditVerb) -> ExitCode {
 }
 
 fn table(args: AuditTableArgs) -> ExitCode {
+    let title = format!("audit of the table in {}", args.path.display());
     let place = read_trust(&args.trust)
         .and_then(|trust| Ok((ledger_place(&args.trust, &trust, args.ledger.as_deref())?, trust)));
     let table_id = args.table_id.as_deref();
@@ -32,41 +35,41 @@ fn table(args: AuditTableArgs) -> ExitCode {
         }
         Ok((LedgerPlace::Url(url), trust)) => match web_source(&url, &args.trust) {
             Ok(source) => audit_table_expecting(&source, &trust, &DirTable::new(&args.path), table_id, args.deep),
-            Err(code) => return code,
+            Err(error) => undecided(title, &error),
         },
-        Err(error) => return undecided(&error.to_string()),
+        Err(error) => untrusted(title, &args.trust, &error),
     };
     report::print(&found, args.json)
 }
 
 fn ledger(args: AuditLedgerArgs) -> ExitCode {
-    let trust = match read_trust(&args.trust) {
-        Ok(trust) => trust,
-        Err(error) => return undecided(&error.to_string()),
-    };
-    let found = match ledger_place(&args.trust, &trust, Some(&args.ledger)) {
-        Ok(LedgerPlace::Folder(folder)) => audit_ledger_dir(&folder, &args.trust, args.since.as_deref()),
-        Ok(LedgerPlace::Url(url)) => {
-            let since = match args.since.as_deref().map(read_checkpoint).transpose() {
-                Ok(since) => since,
-                Err(error) => return undecided(&error.to_string()),
-            };
-            match web_source(&url, &args.trust) {
-                Ok(source) => audit_ledger(&source, &trust, since.as_deref()),
-                Err(code) => return code,
+    let title = format!("audit of the ledger in {}", args.ledger);
+    let place =
+        read_trust(&args.trust).and_then(|trust| Ok((ledger_place(&args.trust, &trust, Some(&args.ledger))?, trust)));
+    let found = match place {
+        Ok((LedgerPlace::Folder(folder), _)) => audit_ledger_dir(&folder, &args.trust, args.since.as_deref()),
+        Ok((LedgerPlace::Url(url), trust)) => {
+            let since = args.since.as_deref().map(read_checkpoint).transpose();
+            let inputs = since
+                .map_err(anyhow::Error::from)
+                .and_then(|since| Ok((web_source(&url, &args.trust)?, since)));
+            match inputs {
+                Ok((source, since)) => audit_ledger(&source, &trust, since.as_deref()),
+                Err(error) => undecided(title, &error),
             }
         }
-        Err(error) => return undecided(&error.to_string()),
+        Err(error) => untrusted(title, &args.trust, &error),
     };
     report::print(&found, args.json)
 }
 
-fn web_source(url: &str, trust: &Path) -> Result<WebSource, ExitCode> {
-    WebSource::open(url, &trust.join("ca.pem")).map_err(|error| undecided(&format!("{error:#}")))
+fn web_source(url: &str, trust: &Path) -> Result<WebSource> {
+    WebSource::open(url, &trust.join("ca.pem"))
 }
 
 /// Nothing was checked, so nothing is said about the data.
-fn undecided(message: &str) -> ExitCode {
-    eprintln!("undecided: {}", escape(message));
-    ExitCode::from(2)
+fn undecided(title: String, reason: &anyhow::Error) -> Report {
+    let mut report = Report::new(title);
+    report.doubt(Finding::new(format!("{reason:#}")));
+    report
 }

@@ -20,18 +20,12 @@ Arguments:
   --since FILE    a checkpoint that you kept from an earlier audit: proves that
                   the ledger has only been appended to since
   --json          print the report as JSON
-
-Exit codes:
-   0  valid      all that was checked holds
-   1  invalid    something is changed, forged or missing
-   2  undecided  something could not be read, nothing was found wrong
-  64  the command line is wrong: nothing was checked
 ";
 
 pub(super) fn run(arguments: &[OsString]) -> Result<Outcome, Usage> {
     let options = Options::read(arguments, &["since"])?;
     if options.help {
-        return Ok(Outcome::Text(HELP.to_owned()));
+        return Ok(Outcome::help(HELP));
     }
     let ledger = options.operand("PATH, the ledger's folder,")?;
     check_local(ledger.as_os_str())?;

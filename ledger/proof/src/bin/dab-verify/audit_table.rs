@@ -2,8 +2,7 @@
 
 use std::ffi::OsString;
 
-use dab_proof::files::{audit_table_dir_expecting, ledger_place, read_trust};
-use dab_proof::report::{Finding, Report};
+use dab_proof::files::{audit_table_dir_expecting, ledger_place, read_trust, untrusted};
 
 use super::command_line::{Options, Outcome, Usage, check_local, local};
 
@@ -24,18 +23,12 @@ Arguments:
                   checkpoint in it; else the one that DIR/ledger names
   --deep          hash every data file too, not only compare sizes
   --json          print the report as JSON
-
-Exit codes:
-   0  valid      all that was checked holds
-   1  invalid    something is changed, forged or missing
-   2  undecided  something could not be read, nothing was found wrong
-  64  the command line is wrong: nothing was checked
 ";
 
 pub(super) fn run(arguments: &[OsString]) -> Result<Outcome, Usage> {
     let options = Options::read(arguments, &["table-id", "ledger", "deep"])?;
     if options.help {
-        return Ok(Outcome::Text(HELP.to_owned()));
+        return Ok(Outcome::help(HELP));
     }
     let table = options.operand("PATH, the table's folder,")?;
     check_local(table.as_os_str())?;
@@ -47,14 +40,7 @@ pub(super) fn run(arguments: &[OsString]) -> Result<Outcome, Usage> {
             let (ledger, table_id) = (local(place)?, options.table_id.as_deref());
             audit_table_dir_expecting(table, trust_dir, &ledger, table_id, options.deep)
         }
-        Err(error) => {
-            let mut report = Report::new(format!("audit of the table in {}", table.display()));
-            report.doubt(Finding::new(format!(
-                "the trust folder {} does not serve: {error}",
-                trust_dir.display()
-            )));
-            report
-        }
+        Err(error) => untrusted(format!("audit of the table in {}", table.display()), trust_dir, &error),
     };
     Ok(Outcome::report(report, &options))
 }

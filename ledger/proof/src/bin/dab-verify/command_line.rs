@@ -7,6 +7,15 @@ use dab_proof::files::LedgerPlace;
 use dab_proof::leaf::Subject;
 use dab_proof::report::Report;
 
+/// Stands under the help of every verb.
+const EXIT_CODES: &str = "\
+Exit codes:
+   0  valid      all that was checked holds
+   1  invalid    something is changed, forged or missing
+   2  undecided  something could not be read, nothing was found wrong
+  64  the command line is wrong: nothing was checked
+";
+
 /// What a verb comes to.
 pub(super) enum Outcome {
     /// A text that was asked for, such as the help.
@@ -25,6 +34,10 @@ pub(super) enum Outcome {
 pub(super) struct Usage(pub(super) String);
 
 impl Outcome {
+    pub(super) fn help(text: &str) -> Outcome {
+        Outcome::Text(with_exit_codes(text))
+    }
+
     pub(super) fn report(report: Report, options: &Options) -> Outcome {
         Outcome::Report {
             report: Box::new(report),
@@ -37,6 +50,10 @@ impl From<lexopt::Error> for Usage {
     fn from(error: lexopt::Error) -> Usage {
         Usage(format!("{error}, see --help"))
     }
+}
+
+pub(super) fn with_exit_codes(help: &str) -> String {
+    format!("{help}\n{EXIT_CODES}")
 }
 
 /// The arguments as text; what is no UTF-8 is no verb either and becomes an empty word.

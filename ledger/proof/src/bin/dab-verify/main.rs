@@ -10,7 +10,7 @@ use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
 
-use command_line::{Outcome, Usage, words};
+use command_line::{Outcome, Usage, with_exit_codes, words};
 use dab_proof::report::escape;
 
 /// A wrong command line, told apart from every verdict (`EX_USAGE` of BSD's sysexits).
@@ -34,12 +34,6 @@ Verbs:
 
 The trust folder (DIR) is what you believe: policy, writers, ledger. Get it
 once, from somebody you trust, on a way that the audited cannot change.
-
-Exit codes:
-   0  valid      all that was checked holds
-   1  invalid    something is changed, forged or missing
-   2  undecided  something could not be read, nothing was found wrong
-  64  the command line is wrong: nothing was checked
 
 `dab-verify VERB --help` tells more about a verb.
 ";
@@ -73,13 +67,16 @@ fn main() -> ExitCode {
 fn run(arguments: Vec<OsString>) -> Result<Outcome, Usage> {
     let words = words(&arguments);
     match words[..] {
-        [] => Err(Usage(format!("a verb is needed\n\n{}", HELP.trim_end()))),
-        ["-h" | "--help" | "help", ..] => Ok(Outcome::Text(HELP.to_owned())),
+        [] => Err(Usage(format!(
+            "a verb is needed\n\n{}",
+            with_exit_codes(HELP).trim_end()
+        ))),
+        ["-h" | "--help" | "help", ..] => Ok(Outcome::help(HELP)),
         ["-V" | "--version", ..] => Ok(Outcome::Text(format!("dab-verify {}\n", env!("CARGO_PKG_VERSION")))),
         ["verify", ..] => verify::run(&arguments[1..]),
         ["audit", "table", ..] => audit_table::run(&arguments[2..]),
         ["audit", "ledger", ..] => audit_ledger::run(&arguments[2..]),
-        ["audit", "-h" | "--help", ..] => Ok(Outcome::Text(HELP.to_owned())),
+        ["audit", "-h" | "--help", ..] => Ok(Outcome::help(HELP)),
         ["audit", ..] => Err(Usage(
             "say what to audit: `audit table PATH` or `audit ledger PATH`".to_owned(),
         )),

@@ -24,18 +24,12 @@ Arguments:
   --data FILE     a data file that this commit adds; may be given several
                   times, and needs --commit
   --json          print the report as JSON
-
-Exit codes:
-   0  valid      all that was checked holds
-   1  invalid    something is changed, forged or missing
-   2  undecided  something could not be read, nothing was found wrong
-  64  the command line is wrong: nothing was checked
 ";
 
 pub(super) fn run(arguments: &[OsString]) -> Result<Outcome, Usage> {
     let options = Options::read(arguments, &["table-id", "commit", "data"])?;
     if options.help {
-        return Ok(Outcome::Text(HELP.to_owned()));
+        return Ok(Outcome::help(HELP));
     }
     let receipt = options.operand("FILE, the receipt,")?;
     check_local(receipt.as_os_str())?;
