@@ -62,7 +62,7 @@ class Inputs:
         node.load_tpch(scale)
         self.parquet = {}
         for table in TABLES:
-            shutil.copytree(node.folder(table), folder / "inputs" / table, ignore=shutil.ignore_patterns("_delta_log"))
+            shutil.copytree(node.table(table), folder / "inputs" / table, ignore=shutil.ignore_patterns("_delta_log"))
             self.parquet[table] = sorted(map(str, (folder / "inputs" / table).iterdir()))
         lineitem = pyarrow.dataset.dataset(self.parquet["lineitem"]).to_table()
         self.lineitem = Rows([lineitem])

@@ -83,7 +83,7 @@ def of_adbc(cursor, sql):
 def of_datafusion(node, threads):
     context = datafusion.SessionContext(datafusion.SessionConfig().with_target_partitions(threads))
     for table in TABLES:
-        context.register_parquet(table, str(node.folder(table)))
+        context.register_parquet(table, str(node.table(table)))
     return lambda sql: sum(batch.num_rows for batch in context.sql(sql).collect())
 
 

@@ -12,9 +12,9 @@ import pyarrow.parquet as parquet
 
 from auditor import actions
 from auditor import main as auditor
-from conftest import Server, dab_binary, dab_verify_binary, run
 from forgeries import Evidence
 from made_ledger import MadeLedger
+from server import Server, dab_binary, dab_verify_binary, run
 from verifier import main as verifier
 
 VERSIONS = 13

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import Server, dab_binary, free_port, run
+from server import Server, dab_binary, free_port, run
 
 ESCAPE = "\x1b"
 

@@ -5,7 +5,7 @@ The program is tests/java; Maven fetches the driver. Without Java or Maven the t
 import re
 import urllib.parse
 
-from conftest import run
+from server import run
 from test_adbc import OTHER_CA
 
 
