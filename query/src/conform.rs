@@ -40,7 +40,7 @@ impl Conform {
                     let wanted = target.field(to).data_type();
                     if !fits(field.data_type(), wanted) {
                         problems.push(format!(
-                            "column {} is {wanted}, not {}",
+                            "column {} is {wanted} in the table and {} in the rows",
                             field.name(),
                             field.data_type()
                         ));

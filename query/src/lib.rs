@@ -12,7 +12,7 @@
 //! let session = engine.session("ada");
 //!
 //! if let Statement::Write(write) = session.prepare("CREATE TABLE t AS SELECT 1 AS n").await? {
-//!     println!("{}", write.execute().await?.message); // table t created with 1 rows, version 0
+//!     println!("{}", write.execute().await?.message); // table t created with 1 row, version 0
 //! }
 //! if let Statement::Query(query) = session.prepare("SELECT n FROM t VERSION AS OF 0").await? {
 //!     println!("reads {}", query.pins()[0]); // reads t@0

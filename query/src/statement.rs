@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use dab_proof::report::count;
 use dab_storage::{CommitContext, Committed, Error as StorageError, Pin, TableName};
 use datafusion::arrow::datatypes::{Field, SchemaRef};
 use datafusion::common::ScalarValue;
@@ -283,7 +284,7 @@ impl WriteOutcome {
         let Committed {
             table, version, rows, ..
         } = &committed;
-        let message = format!("{rows} rows written to {table}, version {version}");
+        let message = format!("{} written to {table}, version {version}", row_count(*rows));
         Self {
             rows: *rows,
             message,
@@ -297,7 +298,7 @@ impl WriteOutcome {
         } = &committed;
         let message = match rows {
             0 => format!("table {table} created, version {version}"),
-            rows => format!("table {table} created with {rows} rows, version {version}"),
+            rows => format!("table {table} created with {}, version {version}", row_count(*rows)),
         };
         Self {
             rows: *rows,
@@ -317,6 +318,10 @@ impl WriteOutcome {
     fn absent(table: &TableName) -> Self {
         Self::nothing(format!("table {table} does not exist, nothing done"))
     }
+}
+
+fn row_count(rows: u64) -> String {
+    count(rows, ["row", "rows"])
 }
 
 /// Runs a write in a task of its own, see [`stop`](crate::stop).

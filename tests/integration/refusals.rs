@@ -34,6 +34,12 @@ fn tables_and_versions_that_are_not_there_are_named() {
     let scene = Scene::new();
     let out = scene.folder.path().join("proof").display().to_string();
     scene.refuses(&["history", "nowhere"], &["nowhere"]);
+    scene.refuses(&["history", "dab.commits"], &["dab.commits is a system table"]);
+    scene.refuses(&["history", "sales.t"], &["no schema sales", "public"]);
+    scene.refuses(
+        &["prove", "dab.commits@0", "-o", &out],
+        &["dab.commits is a system table"],
+    );
     scene.refuses(&["prove", "nowhere", "-o", &out], &["nowhere"]);
     scene.refuses(&["prove", "t@99", "-o", &out], &["99"]);
     scene.refuses(&["prove", "t@latest", "-o", &out], &["latest"]);

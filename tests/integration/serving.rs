@@ -69,6 +69,20 @@ fn a_node_that_cannot_listen_or_must_not_says_why() {
 }
 
 #[test]
+fn a_node_that_cannot_be_reached_is_named_once() {
+    let folder = tempfile::tempdir().expect("the tests have a folder for temporary files");
+    let token = folder.path().join("token");
+    fs::write(&token, "secret").expect("the folder takes files");
+    let token = token.display().to_string();
+    for url in ["grpc://127.0.0.1:9", "127.0.0.1:9"] {
+        let asks = ["sql", "--url", url, "--password-file", &token, "-c", "SELECT 1"];
+        let output = dab(asks).expect_code(FAILED);
+        expect_complaint(&output, &[url]);
+        assert_eq!(output.stderr.matches(url).count(), 1, "{}", output.stderr);
+    }
+}
+
+#[test]
 fn a_second_node_over_one_data_directory_is_refused() {
     let folder = tempfile::tempdir().expect("the tests have a folder for temporary files");
     let data = folder.path().join("data");

@@ -80,7 +80,7 @@ pub struct Report {
 }
 
 /// A number with its noun, in the singular or the plural.
-pub(crate) fn count(number: u64, [one, many]: [&str; 2]) -> String {
+pub fn count(number: u64, [one, many]: [&str; 2]) -> String {
     format!("{number} {}", if number == 1 { one } else { many })
 }
 

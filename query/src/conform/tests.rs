@@ -89,7 +89,7 @@ fn values_that_do_not_fit_are_refused_by_column() {
         (
             Arc::new(Float64Array::from(vec![1.0])),
             DataType::Int64,
-            "column c is Int64, not Float64",
+            "column c is Int64 in the table and Float64 in the rows",
         ),
         (
             Arc::new(Float64Array::from(vec![1.0])),
@@ -99,7 +99,7 @@ fn values_that_do_not_fit_are_refused_by_column() {
         (
             Arc::new(StringArray::from(vec!["1"])),
             DataType::Int64,
-            "column c is Int64, not Utf8",
+            "column c is Int64 in the table and Utf8 in the rows",
         ),
         (
             Arc::new(TimestampNanosecondArray::from(vec![0])),
@@ -169,7 +169,7 @@ fn every_column_that_does_not_fit_is_named_at_once() {
     let message = Conform::new(given.schema_ref(), target).unwrap_err().to_string();
     assert_eq!(
         message,
-        "the rows do not fit the table: column a is Int64, not Utf8; the table has no column b; \
+        "the rows do not fit the table: column a is Int64 in the table and Utf8 in the rows; the table has no column b; \
          column c is missing and may not be null"
     );
 }

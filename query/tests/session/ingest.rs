@@ -140,7 +140,11 @@ async fn columns_that_do_not_fit_are_all_named() {
         .unwrap_err();
     let message = error.to_string();
     assert!(matches!(error, Error::SchemaMismatch { .. }), "{error:?}");
-    for part in ["column S is Utf8, not Int64", "no column x", "column n is missing"] {
+    for part in [
+        "column S is Utf8 in the table and Int64 in the rows",
+        "no column x",
+        "column n is missing",
+    ] {
         assert!(message.contains(part), "{message}");
     }
     let null = batch(vec![("n", Arc::new(Int64Array::from(vec![None, Some(1)])) as ArrayRef)]);

@@ -120,15 +120,15 @@ pub(crate) struct ServeArgs {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct LimitArgs {
     /// Memory for all running statements, in MiB [default: half of the machine's]
-    #[arg(long, value_name = "MIB", env = "DAB_MEMORY_MIB", value_parser = value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "MIB", env = "DAB_MEMORY_MIB", value_parser = value_parser!(u64).range(1..), allow_negative_numbers = true)]
     pub(crate) memory_mib: Option<u64>,
 
     /// Disk for what does not fit, in MiB [default: 20480]
-    #[arg(long, value_name = "MIB", env = "DAB_SPILL_MIB", value_parser = value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "MIB", env = "DAB_SPILL_MIB", value_parser = value_parser!(u64).range(1..), allow_negative_numbers = true)]
     pub(crate) spill_mib: Option<u64>,
 
     /// The longest that a statement may run, in seconds [default: 3600]
-    #[arg(long, value_name = "SECONDS", env = "DAB_STATEMENT_TIMEOUT_S", value_parser = value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "SECONDS", env = "DAB_STATEMENT_TIMEOUT_S", value_parser = value_parser!(u64).range(1..), allow_negative_numbers = true)]
     pub(crate) statement_timeout_s: Option<u64>,
 }
 
@@ -169,7 +169,7 @@ pub(crate) struct QuickstartArgs {
     pub(crate) limits: LimitArgs,
 
     /// TPC-H scale factor: 1 is about a gigabyte
-    #[arg(long, value_name = "FACTOR", default_value_t = 0.01, value_parser = parse_scale)]
+    #[arg(long, value_name = "FACTOR", default_value_t = 0.01, value_parser = parse_scale, allow_hyphen_values = true)]
     pub(crate) scale: f64,
 
     /// Stop when the tour is over
@@ -183,7 +183,7 @@ pub(crate) struct SqlArgs {
     pub(crate) node: NodeArgs,
 
     /// Run these statements, up to the first that fails, and exit
-    #[arg(short = 'c', long = "command", value_name = "SQL")]
+    #[arg(short = 'c', long = "command", value_name = "SQL", allow_hyphen_values = true)]
     pub(crate) command: Option<String>,
 
     /// How to print results
@@ -205,7 +205,7 @@ pub(crate) struct LoadTpchArgs {
     pub(crate) node: NodeArgs,
 
     /// Scale factor: 1 is about a gigabyte
-    #[arg(long, value_name = "FACTOR", default_value_t = 0.01, value_parser = parse_scale)]
+    #[arg(long, value_name = "FACTOR", default_value_t = 0.01, value_parser = parse_scale, allow_hyphen_values = true)]
     pub(crate) scale: f64,
 
     /// Replace tables that exist already
@@ -234,7 +234,13 @@ pub(crate) struct LoadFileArgs {
     pub(crate) input_format: Option<InputFormat>,
 
     /// The most that one URL may bring, in MiB; it is kept in TMPDIR while it is loaded
-    #[arg(long, value_name = "MIB", default_value_t = 16384, env = "DAB_DOWNLOAD_MIB")]
+    #[arg(
+        long,
+        value_name = "MIB",
+        default_value_t = 16384,
+        env = "DAB_DOWNLOAD_MIB",
+        allow_negative_numbers = true
+    )]
     pub(crate) download_mib: u64,
 }
 
@@ -367,6 +373,6 @@ fn parse_table_id(text: &str) -> Result<String, String> {
 fn parse_scale(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(scale) if scale > 0.0 && scale <= 1000.0 => Ok(scale),
-        _ => Err("a number above 0, at most 1000".into()),
+        _ => Err("it is a number above 0 and at most 1000".into()),
     }
 }

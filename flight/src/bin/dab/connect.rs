@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, bail};
 use dab_flight::Client;
 use dab_flight::client::{ConnectOptions, Credentials};
+use dab_query::{CATALOG, SCHEMA, SYSTEM_SCHEMA};
 
 use crate::cli::{LimitArgs, ListenArgs, NodeArgs};
 use crate::data_dir::DataDir;
@@ -110,9 +111,11 @@ async fn connect(args: &NodeArgs, dir: &DataDir, url: &str) -> Result<Client> {
         ca_pem,
         credentials,
     };
-    Client::connect(&options)
-        .await
-        .with_context(|| format!("cannot connect to {url}"))
+    Client::connect(&options).await.map_err(|error| match error {
+        // these name the address themselves
+        dab_flight::Error::Unreachable { .. } | dab_flight::Error::Url { .. } => error.into(),
+        error => anyhow::Error::from(error).context(format!("cannot connect to {url}")),
+    })
 }
 
 fn read(path: PathBuf, what: &str, option: &str) -> Result<String> {
@@ -130,12 +133,30 @@ pub(crate) fn table_name(text: &str) -> String {
     quoted.map_or_else(|| text.to_lowercase(), |name| name.replace("\"\"", "\""))
 }
 
+/// The name of a table with commits of its own, as SQL would find it: its schema and catalog may stand before it.
+pub(crate) fn user_table(text: &str) -> Result<String> {
+    let names: Vec<String> = text.split('.').map(table_name).collect();
+    let (schema, table) = match &names[..] {
+        [table] => (SCHEMA, table),
+        [schema, table] => (schema.as_str(), table),
+        [catalog, schema, table] if catalog == CATALOG => (schema.as_str(), table),
+        _ => bail!("{text} is no name of a table: that is TABLE or {SCHEMA}.TABLE"),
+    };
+    match schema {
+        SCHEMA => Ok(table.clone()),
+        SYSTEM_SCHEMA => {
+            bail!("{text} is a system table: it tells of the commits of all tables and has none of its own")
+        }
+        _ => bail!("there is no schema {schema}: tables are in {SCHEMA}"),
+    }
+}
+
 /// Splits `TABLE@VERSION`.
 pub(crate) fn table_and_version(text: &str) -> Result<(String, Option<u64>)> {
     match text.split_once('@') {
-        None => Ok((table_name(text), None)),
+        None => Ok((user_table(text)?, None)),
         Some((table, version)) => match version.parse() {
-            Ok(version) => Ok((table_name(table), Some(version))),
+            Ok(version) => Ok((user_table(table)?, Some(version))),
             Err(_) => bail!("{version:?} is no version: TABLE@VERSION takes a number, as in orders@3"),
         },
     }
@@ -166,5 +187,26 @@ mod tests {
             assert_eq!(table_name(text), name);
         }
         assert_eq!(table_and_version("ORDERS@3").unwrap(), ("orders".to_owned(), Some(3)));
+    }
+
+    #[test]
+    fn a_table_may_be_named_with_its_schema_and_only_users_tables_have_commits() {
+        for (text, name) in [
+            ("Orders", "orders"),
+            ("public.Orders", "orders"),
+            ("PUBLIC.\"Orders\"", "Orders"),
+            ("lake.public.orders", "orders"),
+        ] {
+            assert_eq!(user_table(text).unwrap(), name, "{text}");
+        }
+        for (text, words) in [
+            ("dab.commits", "dab.commits is a system table"),
+            ("lake.dab.receipts", "system table"),
+            ("sales.orders", "no schema sales"),
+            ("other.public.orders", "no name of a table"),
+        ] {
+            let refused = user_table(text).unwrap_err().to_string();
+            assert!(refused.contains(words), "{refused}");
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use arrow::util::display::FormatOptions;
@@ -66,6 +66,7 @@ impl<'a, W: Write> Writer<'a, W> {
                 out,
             },
             Format::Csv => {
+                refuse_nested(&schema)?;
                 let mut writer = arrow::csv::WriterBuilder::new().with_header(true).build(out);
                 // The header comes with the first batch, and an empty result has one too.
                 writer.write(&RecordBatch::new_empty(schema))?;
@@ -113,6 +114,18 @@ impl<'a, W: Write> Writer<'a, W> {
     }
 }
 
+/// Refuses what a field of CSV cannot hold, before anything is printed.
+fn refuse_nested(schema: &SchemaRef) -> Result<()> {
+    match schema.fields().iter().find(|field| field.data_type().is_nested()) {
+        None => Ok(()),
+        Some(field) => bail!(
+            "column {} is {}, which CSV cannot hold: print it with --format json, or cast it to VARCHAR",
+            field.name(),
+            field.data_type()
+        ),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
@@ -146,5 +159,19 @@ mod tests {
         check(Format::Json, true, "{\"a\":1,\"b\":\"x,y\"}\n{\"b\":\"ü\"}\n").await;
         check(Format::Json, false, "").await;
         check(Format::Table, false, "+---+---+\n| a | b |\n+---+---+\n+---+---+\n").await;
+    }
+
+    #[tokio::test]
+    async fn what_csv_cannot_hold_is_refused_before_anything_is_printed() {
+        let item = Arc::new(Field::new("item", DataType::Int64, true));
+        let schema = Arc::new(Schema::new(vec![
+            Field::new("a", DataType::Int64, true),
+            Field::new("several", DataType::List(item), true),
+        ]));
+        let none = futures::stream::iter(Vec::<Result<RecordBatch, ArrowError>>::new());
+        let mut out = Vec::new();
+        let refused = write_batches(schema, none, Format::Csv, &mut out).await.unwrap_err();
+        assert!(refused.to_string().contains("column several"), "{refused}");
+        assert_eq!(out, b"");
     }
 }

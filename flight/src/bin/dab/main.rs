@@ -15,6 +15,7 @@ mod history;
 mod load;
 mod logging;
 mod node;
+mod output;
 mod program;
 mod progress;
 mod prove;
@@ -30,6 +31,7 @@ use anyhow::Result;
 use clap::Parser;
 
 use crate::cli::{Cli, Verb};
+use crate::output::{complain, is_broken_pipe};
 
 // Queries allocate and free record batches on every thread; the system's allocator is the slower for it.
 #[global_allocator]
@@ -55,7 +57,7 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            complain(&error);
             ExitCode::from(1)
         }
     }
@@ -83,12 +85,4 @@ fn run(verb: Verb) -> Result<ExitCode> {
     // A blocking read of standard input must not keep the process alive.
     runtime.shutdown_background();
     outcome.map(|()| ExitCode::SUCCESS)
-}
-
-/// Whoever read our output has seen enough: `dab sql -c … | head`.
-fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    error.chain().any(|cause| {
-        let io = cause.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
-        io == Some(std::io::ErrorKind::BrokenPipe) || cause.to_string().contains("Broken pipe")
-    })
 }

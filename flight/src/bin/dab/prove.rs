@@ -4,6 +4,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::cli::ProveArgs;
 use crate::connect::{Connection, MissingData, identifier, literal, table_and_version};
+use crate::output::print_line;
 use crate::program::{program, shell_word};
 
 pub(crate) async fn run(args: ProveArgs) -> Result<()> {
@@ -17,8 +18,8 @@ async fn prove(connection: &Connection, args: &ProveArgs) -> Result<()> {
     let (table, version) = table_and_version(&args.table)?;
     let (version, proof) = receipt(connection, &table, version).await?;
     std::fs::write(&args.output, proof).with_context(|| format!("cannot write {}", args.output.display()))?;
-    println!("{table}@{version} proved in {}", args.output.display());
-    println!(
+    print_line!("{table}@{version} proved in {}", args.output.display());
+    print_line!(
         "check it anywhere: {} verify {} --trust DIR",
         program(),
         shell_word(&args.output)

@@ -16,6 +16,7 @@ use crate::format::Format;
 use crate::load::tpch::TpchTable;
 use crate::load::{existing_tables, load_tpch_table};
 use crate::node::RunningNode;
+use crate::output::{print, print_line};
 use crate::program::{program, shell_word};
 use crate::prove::receipt;
 use crate::serve::until_interrupted;
@@ -27,38 +28,45 @@ const FORGED_COLUMN: &str = "o_totalprice";
 
 pub(crate) async fn run(args: QuickstartArgs) -> Result<()> {
     let dir = DataDir::open(&args.data.data)?;
-    heading("1. A node");
+    heading("1. A node")?;
     let node = RunningNode::start(&dir, &args.listen, &args.limits).await?;
     node.announce()?;
-    println!("serving Flight SQL on {}, data in {}", node.url, dir.path().display());
-    println!("one node, so it certifies alone: its own signature and nobody else's");
-    let connection = Connection::open(&client_of(&args.data, &node), MissingData::IsRefused).await?;
-    let tour = tour(&connection, &dir, args.scale).await;
-    connection.close().await?;
-    if let Err(error) = tour {
+    if let Err(error) = show(&args, &dir, &node).await {
         node.stop().await?;
         return Err(error);
     }
-    heading("6. Connect");
-    connect_lines::print(&dir, &node.url)?;
     if args.no_serve {
         return node.stop().await;
     }
-    println!("\nserving until Ctrl-C; audit port {}", node.audit_url);
     until_interrupted(node).await
 }
 
+async fn show(args: &QuickstartArgs, dir: &DataDir, node: &RunningNode) -> Result<()> {
+    print_line!("serving Flight SQL on {}, data in {}", node.url, dir.path().display());
+    print_line!("one node, so it certifies alone: its own signature and nobody else's");
+    let connection = Connection::open(&client_of(&args.data, node), MissingData::IsRefused).await?;
+    let tour = tour(&connection, dir, args.scale).await;
+    connection.close().await?;
+    tour?;
+    heading("6. Connect")?;
+    connect_lines::print(dir, &node.url)?;
+    if !args.no_serve {
+        print_line!("\nserving until Ctrl-C; audit port {}", node.audit_url);
+    }
+    Ok(())
+}
+
 async fn tour(connection: &Connection, dir: &DataDir, scale: f64) -> Result<()> {
-    heading("2. Tables");
+    heading("2. Tables")?;
     load(connection, scale).await?;
-    heading("3. Questions");
+    heading("3. Questions")?;
     for query in queries::ALL {
-        println!("\n{}", query.title);
+        print_line!("\n{}", query.title);
         run_one(&connection.client, query.sql, Format::Table).await?;
     }
-    heading("4. A proof");
+    heading("4. A proof")?;
     prove(connection, dir).await?;
-    heading("5. An insider");
+    heading("5. An insider")?;
     catch_a_forgery(dir).await
 }
 
@@ -66,14 +74,14 @@ async fn tour(connection: &Connection, dir: &DataDir, scale: f64) -> Result<()> 
 async fn load(connection: &Connection, scale: f64) -> Result<()> {
     let existing = existing_tables(&connection.client).await?;
     if existing.len() == TpchTable::ALL.len() {
-        println!("the eight tables of TPC-H are there already");
+        print_line!("the eight tables of TPC-H are there already");
         return Ok(());
     }
-    println!("loading TPC-H at scale {scale}, each table in one notarized commit");
+    print_line!("loading TPC-H at scale {scale}, each table in one notarized commit");
     for table in TpchTable::ALL {
         if !existing.iter().any(|name| name == table.name()) {
             let loaded = load_tpch_table(&connection.client, table, scale, IngestMode::Create).await?;
-            println!("{:>8} rows  {}", loaded.rows, loaded.commit_line());
+            print_line!("{:>8} rows  {}", loaded.rows, loaded.commit_line());
         }
     }
     Ok(())
@@ -88,19 +96,19 @@ async fn prove(connection: &Connection, dir: &DataDir) -> Result<()> {
         .join("_delta_log")
         .join(format!("{version:0>20}.json"));
     let dab = program();
-    println!(
+    print_line!(
         "{dab} prove {SHOWN_TABLE}@{version}{} -o {}",
         dir.option(),
         shell_word(&file)
     );
-    println!(
+    print_line!(
         "{dab} verify {} --trust {} \\\n    --commit {}\n",
         shell_word(&file),
         shell_word(&dir.trust()),
         shell_word(&commit)
     );
     let report = dab_proof::files::verify_file(&file, &dir.trust(), Some(&commit), &[]);
-    print!("{report}");
+    print(&report)?;
     if report.exit_code() != 0 {
         bail!("the proof of {SHOWN_TABLE}@{version} does not verify");
     }
@@ -109,21 +117,21 @@ async fn prove(connection: &Connection, dir: &DataDir) -> Result<()> {
 
 async fn catch_a_forgery(dir: &DataDir) -> Result<()> {
     let copy = dir.path().join("forged").join(SHOWN_TABLE);
-    println!("somebody with access to the disk adds a million to one order, in a copy of the");
-    println!("table: valid Parquet, with size and statistics corrected in the commit file");
+    print_line!("somebody with access to the disk adds a million to one order, in a copy of the");
+    print_line!("table: valid Parquet, with size and statistics corrected in the commit file");
     let forgery = insider::forge(&table_folder(dir), &copy, FORGED_COLUMN, &dir.trust(), &dir.public()).await?;
-    println!("\n  sum({FORGED_COLUMN}) before   {:>20}", forgery.honest_total);
-    println!(
+    print_line!("\n  sum({FORGED_COLUMN}) before   {:>20}", forgery.honest_total);
+    print_line!(
         "  sum({FORGED_COLUMN}) after    {:>20}   to a plain Delta reader\n",
         forgery.forged_total
     );
-    println!(
+    print_line!(
         "{} audit table {} \\\n    --trust {} --deep\n",
         program(),
         shell_word(&forgery.folder),
         shell_word(&dir.trust())
     );
-    print!("{}", forgery.audit);
+    print(&forgery.audit)?;
     let named = forgery.audit.to_string();
     if forgery.audit.exit_code() != 1 || !named.contains(&forgery.file) {
         bail!(
@@ -149,6 +157,7 @@ fn client_of(data: &DataArg, node: &RunningNode) -> NodeArgs {
     }
 }
 
-fn heading(text: &str) {
-    println!("\n{text}\n{}", "-".repeat(text.len()));
+fn heading(text: &str) -> Result<()> {
+    print_line!("\n{text}\n{}", "-".repeat(text.len()));
+    Ok(())
 }

@@ -8,6 +8,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::cli::ServeArgs;
 use crate::data_dir::DataDir;
 use crate::node::RunningNode;
+use crate::output::print_line;
 
 /// Time that answers have to reach their clients when the node has failed.
 const FAREWELL: Duration = Duration::from_secs(5);
@@ -16,12 +17,18 @@ pub(crate) async fn run(args: ServeArgs) -> Result<()> {
     let dir = DataDir::open(&args.data.data)?;
     let node = RunningNode::start(&dir, &args.listen, &args.limits).await?;
     node.announce()?;
-    println!("Flight SQL  {}", node.url);
-    println!("audit       {}", node.audit_url);
-    println!("data        {}", dir.path().display());
-    println!("user        admin, password in {}", dir.admin_token().display());
-    println!("ledger      certifies alone: this node's signature only, no independent cosigner");
+    // The node serves on, whether or not somebody reads this.
+    let _ = say_where(&node, &dir);
     until_interrupted(node).await
+}
+
+fn say_where(node: &RunningNode, dir: &DataDir) -> Result<()> {
+    print_line!("Flight SQL  {}", node.url);
+    print_line!("audit       {}", node.audit_url);
+    print_line!("data        {}", dir.path().display());
+    print_line!("user        admin, password in {}", dir.admin_token().display());
+    print_line!("ledger      certifies alone: this node's signature only, no independent cosigner");
+    Ok(())
 }
 
 /// Serves until SIGINT or SIGTERM, then stops in order; a second signal ends the process at once, which loses nothing that

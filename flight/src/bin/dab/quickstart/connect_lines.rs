@@ -3,6 +3,7 @@
 use anyhow::{Context, Result};
 
 use crate::data_dir::DataDir;
+use crate::output::print_line;
 
 /// Prints a Python program for ADBC and Java lines for JDBC. The password stays in its file. Paths are absolute, so that
 /// they work from any folder.
@@ -12,27 +13,27 @@ pub(crate) fn print(dir: &DataDir, url: &str) -> Result<()> {
     let address = url.rsplit("://").next().unwrap_or(url);
     let encrypted = url.starts_with("grpc+tls://");
 
-    println!("Python (pip install adbc-driver-flightsql pyarrow):\n");
-    println!("import adbc_driver_flightsql.dbapi as flight_sql");
-    println!("connection = flight_sql.connect(");
-    println!("    {url:?},");
-    println!("    db_kwargs={{");
-    println!("        \"username\": \"admin\",");
-    println!("        \"password\": open({token:?}).read().strip(),");
+    print_line!("Python (pip install adbc-driver-flightsql pyarrow):\n");
+    print_line!("import adbc_driver_flightsql.dbapi as flight_sql");
+    print_line!("connection = flight_sql.connect(");
+    print_line!("    {url:?},");
+    print_line!("    db_kwargs={{");
+    print_line!("        \"username\": \"admin\",");
+    print_line!("        \"password\": open({token:?}).read().strip(),");
     if encrypted {
         let ca = absolute(dir.ca()).context("cannot find the certificate authority")?;
-        println!("        \"adbc.flight.sql.client_option.tls_root_certs\": open({ca:?}).read(),");
+        print_line!("        \"adbc.flight.sql.client_option.tls_root_certs\": open({ca:?}).read(),");
     }
-    println!("    }},");
-    println!("    autocommit=True,");
-    println!(")");
-    println!("cursor = connection.cursor()");
-    println!("cursor.execute(\"SELECT count(*) FROM lineitem\")");
-    println!("print(cursor.fetchone())\n");
+    print_line!("    }},");
+    print_line!("    autocommit=True,");
+    print_line!(")");
+    print_line!("cursor = connection.cursor()");
+    print_line!("cursor.execute(\"SELECT count(*) FROM lineitem\")");
+    print_line!("print(cursor.fetchone())\n");
 
-    println!("Java (jshell with org.apache.arrow:flight-sql-jdbc-driver in its class path and");
-    println!("-R--add-opens=java.base/java.nio=ALL-UNNAMED); a BI tool takes the URL, the user");
-    println!("admin and the password in the file:\n");
+    print_line!("Java (jshell with org.apache.arrow:flight-sql-jdbc-driver in its class path and");
+    print_line!("-R--add-opens=java.base/java.nio=ALL-UNNAMED); a BI tool takes the URL, the user");
+    print_line!("admin and the password in the file:\n");
     let tls = match encrypted {
         true => {
             let ca = absolute(dir.ca()).context("cannot find the certificate authority")?;
@@ -40,15 +41,15 @@ pub(crate) fn print(dir: &DataDir, url: &str) -> Result<()> {
         }
         false => "false".to_owned(),
     };
-    println!("String password = java.nio.file.Files.readString(java.nio.file.Path.of(");
-    println!("    {token:?})).strip()");
-    println!("var connection = java.sql.DriverManager.getConnection(");
-    println!("    \"jdbc:arrow-flight-sql://{address}/?useEncryption={tls}\",");
-    println!("    \"admin\", password)");
-    println!("var rows = connection.createStatement().executeQuery(");
-    println!("    \"SELECT count(*) FROM lineitem\")");
-    println!("rows.next()");
-    println!("System.out.println(rows.getLong(1))");
+    print_line!("String password = java.nio.file.Files.readString(java.nio.file.Path.of(");
+    print_line!("    {token:?})).strip()");
+    print_line!("var connection = java.sql.DriverManager.getConnection(");
+    print_line!("    \"jdbc:arrow-flight-sql://{address}/?useEncryption={tls}\",");
+    print_line!("    \"admin\", password)");
+    print_line!("var rows = connection.createStatement().executeQuery(");
+    print_line!("    \"SELECT count(*) FROM lineitem\")");
+    print_line!("rows.next()");
+    print_line!("System.out.println(rows.getLong(1))");
     Ok(())
 }
 
