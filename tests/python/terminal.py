@@ -49,6 +49,13 @@ class Terminal:
                 return shown
             assert self.read(deadline), f"no {pattern!r} on the screen:\n{plain(self.raw)}"
 
+    def wait_for_cooked_mode(self):
+        """Waits until Ctrl-C is a signal again: while a line is edited it is a character."""
+        deadline = time.monotonic() + SCREEN_SECONDS_MAX
+        while not termios.tcgetattr(self.terminal)[3] & termios.ISIG:
+            assert time.monotonic() < deadline, "the program still edits a line"
+            time.sleep(0.01)
+
     def end(self):
         """Waits until the program ends by itself; its exit status."""
         deadline = time.monotonic() + SCREEN_SECONDS_MAX

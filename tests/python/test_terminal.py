@@ -5,7 +5,7 @@ import stat
 
 import pytest
 
-from conftest import dab_binary, run
+from server import dab_binary, run
 from terminal import COLUMNS, CTRL_C, CTRL_D, UP, Terminal, plain
 
 BAR = re.compile("[█▉▊▋▌▍▎▏░#>-]{8,}|[⠁-⣿]")
@@ -29,9 +29,9 @@ def terminals():
 def prompt(server, terminals, tmp_path):
     """Starts `dab sql` with a state directory of its own, and waits for the prompt."""
 
-    def start():
+    def start(*options):
         environment = {"XDG_STATE_HOME": str(tmp_path / "state")}
-        terminal = terminals(dab_binary(), "sql", "--data", server.data, environment=environment)
+        terminal = terminals(dab_binary(), "sql", "--data", server.data, *options, environment=environment)
         terminal.wait_for("dab> $")
         return terminal
 
@@ -75,6 +75,26 @@ def test_ctrl_c_drops_what_was_typed_and_ctrl_d_leaves(prompt):
     terminal.type("SELECT 'kept' AS words;\r")
     shown = terminal.wait_for("(?s)1 row\n.*dab> $")
     assert "| kept  |" in shown and "error" not in shown, shown
+    terminal.type(CTRL_D)
+    assert terminal.end() == 0
+
+
+@pytest.mark.parametrize(
+    "format, sql, begins",
+    [
+        ("csv", "SELECT value FROM generate_series(1, 1000000000000);", "\n1000\n"),
+        ("table", "SELECT count(*) FROM generate_series(1, 1000000000000);", ""),
+    ],
+)
+def test_ctrl_c_ends_a_statement_and_not_the_session(prompt, format, sql, begins):
+    terminal = prompt("--format", format)
+    terminal.type(sql + "\r")
+    terminal.wait_for(begins)
+    terminal.wait_for_cooked_mode()
+    terminal.type(CTRL_C)
+    assert "error" not in terminal.wait_for("(?s)interrupted.*dab> $")
+    terminal.type("SELECT 'still ' || 'here' AS words;\r")
+    terminal.wait_for("(?s)still here.*dab> $")
     terminal.type(CTRL_D)
     assert terminal.end() == 0
 

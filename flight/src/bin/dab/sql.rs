@@ -1,5 +1,6 @@
 //! `dab sql`: one statement, a script on standard input, or a prompt.
 
+mod interrupt;
 mod prompt;
 mod statements;
 
@@ -8,6 +9,7 @@ use std::io::{IsTerminal, Read, Write};
 use anyhow::{Context, Result};
 use dab_flight::Client;
 use dab_flight::client::Answer;
+use dab_proof::report::count;
 
 use self::statements::split_statements;
 use crate::cli::SqlArgs;
@@ -18,14 +20,14 @@ use crate::format::{Format, write_batches};
 pub(crate) async fn run(args: SqlArgs) -> Result<()> {
     let connection = Connection::open(&args.node, MissingData::IsRefused).await?;
     let outcome = match &args.command {
-        Some(sql) => run_all(&connection.client, sql, args.format).await,
+        Some(sql) => run_all(&connection.client, sql, args.format, &mut std::io::stdout().lock()).await,
         None if std::io::stdin().is_terminal() => prompt::run(&connection.client, args.format).await,
         None => {
             let mut script = String::new();
             std::io::stdin()
                 .read_to_string(&mut script)
                 .context("cannot read standard input")?;
-            run_all(&connection.client, &script, args.format).await
+            run_all(&connection.client, &script, args.format, &mut std::io::stdout().lock()).await
         }
     };
     let closed = connection.close().await;
@@ -33,41 +35,41 @@ pub(crate) async fn run(args: SqlArgs) -> Result<()> {
 }
 
 /// Runs statements one after the other; the first that fails ends it.
-async fn run_all(client: &Client, script: &str, format: Format) -> Result<()> {
+async fn run_all(client: &Client, script: &str, format: Format, out: &mut impl Write) -> Result<()> {
     for statement in split_statements(script) {
-        run_one(client, statement, format).await?;
+        print_one(client, statement, format, out).await?;
     }
     Ok(())
 }
 
-/// Runs a statement and prints what it gives. Only tables get a footer on standard output; for the other formats it goes
-/// to standard error, where a program that reads the result does not meet it.
+/// Runs a statement and prints what it gives.
 pub(crate) async fn run_one(client: &Client, sql: &str, format: Format) -> Result<()> {
+    print_one(client, sql, format, &mut std::io::stdout().lock()).await
+}
+
+/// Only tables get a footer where the result goes; for the other formats it goes to standard error, where a program that
+/// reads the result does not meet it.
+async fn print_one(client: &Client, sql: &str, format: Format, out: &mut impl Write) -> Result<()> {
     match client.execute(sql).await? {
-        Answer::Done(update) => {
-            say(format, &update.to_string())?;
-        }
+        Answer::Done(update) => say(format, &update.to_string(), out)?,
         Answer::Rows(rows) => {
             let footer = rows.pins().and_then(footer);
-            let mut out = std::io::stdout().lock();
-            let count = write_batches(rows.schema(), rows, format, &mut out).await?;
-            out.flush()?;
-            drop(out);
+            let rows = write_batches(rows.schema(), rows, format, out).await?;
             if format == Format::Table {
-                let noun = if count == 1 { "row" } else { "rows" };
-                say(format, &format!("{count} {noun}"))?;
+                say(format, &count(rows, ["row", "rows"]), out)?;
             }
             if let Some(footer) = footer {
-                say(format, &footer)?;
+                say(format, &footer, out)?;
             }
         }
     }
+    out.flush()?;
     Ok(())
 }
 
-fn say(format: Format, line: &str) -> Result<()> {
+fn say(format: Format, line: &str, out: &mut impl Write) -> Result<()> {
     match format {
-        Format::Table => writeln!(std::io::stdout(), "{line}")?,
+        Format::Table => writeln!(out, "{line}")?,
         _ if std::io::stderr().is_terminal() => writeln!(std::io::stderr(), "{line}")?,
         _ => {}
     }

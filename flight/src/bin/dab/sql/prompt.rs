@@ -9,9 +9,11 @@ use dab_flight::Client;
 use rustyline::DefaultEditor;
 use rustyline::error::ReadlineError;
 
+use super::interrupt::Interrupts;
 use super::run_all;
 use super::statements::is_complete;
 use crate::format::Format;
+use crate::output::{complain, print_line};
 
 /// Read and written by its owner.
 const PRIVATE_MODE: u32 = 0o600;
@@ -22,24 +24,27 @@ Statements end with a semicolon and may span lines. Some to begin with:
   DESCRIBE orders;
   SELECT * FROM orders VERSION AS OF 0 LIMIT 5;
   SELECT * FROM dab.commits ORDER BY committed_at DESC LIMIT 5;
-\\q or Ctrl-D leaves, Ctrl-C drops what was typed.";
+\\q or Ctrl-D leaves, Ctrl-C drops what was typed or ends what runs.";
+
+const INTERRUPTED: &str = "interrupted; if it was a write, dab.commits tells whether it stands";
 
 /// Reads statements and runs them until the user leaves. A statement that fails does not end the session.
 pub(super) async fn run(client: &Client, format: Format) -> Result<()> {
-    println!("{HELP}\n");
+    print_line!("{HELP}\n");
     let mut editor = DefaultEditor::new()?;
     let history = history_file();
     if let Some(path) = &history {
         // The first session has none.
         let _ = editor.load_history(path);
     }
+    let mut interrupts = Interrupts::listen();
     let mut typed = String::new();
     loop {
         let prompt = if typed.is_empty() { "dab> " } else { "...> " };
         // Reading blocks this thread; the session's background work has threads of its own.
         match tokio::task::block_in_place(|| editor.readline(prompt)) {
             Ok(line) if typed.is_empty() && matches!(line.trim(), "\\q" | "quit" | "exit") => break,
-            Ok(line) if typed.is_empty() && matches!(line.trim(), "\\?" | "help") => println!("{HELP}"),
+            Ok(line) if typed.is_empty() && matches!(line.trim(), "\\?" | "help") => print_line!("{HELP}"),
             Ok(line) => {
                 typed += &line;
                 typed.push('\n');
@@ -51,8 +56,11 @@ pub(super) async fn run(client: &Client, format: Format) -> Result<()> {
                     if let Some(path) = &history {
                         let _ = editor.append_history(path);
                     }
-                    if let Err(error) = run_all(client, &typed, format).await {
-                        eprintln!("error: {error:#}");
+                    let mut out = interrupts.output();
+                    match interrupts.bound(run_all(client, &typed, format, &mut out)).await {
+                        Some(Ok(())) => {}
+                        Some(Err(error)) if !out.is_interrupted() => complain(&error),
+                        _ => eprintln!("{INTERRUPTED}"),
                     }
                     typed.clear();
                 }

@@ -1,26 +1,32 @@
 //! Cuts a script into statements at its semicolons.
 
-/// The statements of a script, without their semicolons; a semicolon inside quotes or a comment ends nothing.
+/// The statements of a script, without their semicolons; a semicolon inside quotes or a comment ends nothing, and comments
+/// alone are no statement.
 pub(super) fn split_statements(script: &str) -> Vec<&str> {
     let bytes = script.as_bytes();
     let mut statements = Vec::new();
-    let (mut start, mut at) = (0, 0);
+    let (mut start, mut at, mut says_something) = (0, 0, false);
     while at < bytes.len() {
         match bytes[at] {
-            quote @ (b'\'' | b'"') => at = after(bytes, at + 1, &[quote]),
             b'-' if bytes[at..].starts_with(b"--") => at = after(bytes, at, b"\n"),
             b'/' if bytes[at..].starts_with(b"/*") => at = after(bytes, at + 2, b"*/"),
             b';' => {
-                statements.push(&script[start..at]);
+                statements.extend(says_something.then(|| script[start..at].trim()));
                 at += 1;
-                start = at;
+                (start, says_something) = (at, false);
             }
-            _ => at += 1,
+            blank if blank.is_ascii_whitespace() => at += 1,
+            other => {
+                says_something = true;
+                at = match other {
+                    b'\'' | b'"' => after(bytes, at + 1, &[other]),
+                    _ => at + 1,
+                };
+            }
         }
     }
-    statements.push(&script[start..]);
-    statements.retain(|statement| !is_blank(statement));
-    statements.into_iter().map(str::trim).collect()
+    statements.extend(says_something.then(|| script[start..].trim()));
+    statements
 }
 
 /// Whether the text ends with a semicolon that ends a statement.
@@ -37,12 +43,6 @@ fn after(bytes: &[u8], from: usize, end: &[u8]) -> usize {
     found.map_or(bytes.len(), |position| from + position + end.len())
 }
 
-fn is_blank(statement: &str) -> bool {
-    statement
-        .lines()
-        .all(|line| line.trim().is_empty() || line.trim_start().starts_with("--"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -56,7 +56,15 @@ mod tests {
         );
         assert_eq!(split_statements("SELECT 'it''s;'"), ["SELECT 'it''s;'"]);
         assert_eq!(split_statements("SELECT 'open; "), ["SELECT 'open;"]);
-        assert!(split_statements(" -- nothing\n").is_empty());
+        for nothing in [
+            "",
+            ";;",
+            " -- nothing\n",
+            "-- no; end",
+            "/* nothing; */ ; -- and\n /* more */",
+        ] {
+            assert!(split_statements(nothing).is_empty(), "{nothing:?}");
+        }
     }
 
     #[test]

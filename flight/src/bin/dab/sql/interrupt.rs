@@ -1,0 +1,67 @@
+//! Ctrl-C at the prompt ends the statement under way, not the session.
+
+use std::io::{self, Write};
+
+use tokio::sync::watch;
+
+/// Hears of every Ctrl-C. While a line is edited the terminal sends none.
+pub(super) struct Interrupts(watch::Receiver<()>);
+
+impl Interrupts {
+    /// Listens until the process ends, which Ctrl-C alone does not make it do any more.
+    pub(super) fn listen() -> Self {
+        let (sender, receiver) = watch::channel(());
+        tokio::spawn(async move {
+            while tokio::signal::ctrl_c().await.is_ok() {
+                sender.send_replace(());
+            }
+        });
+        Self(receiver)
+    }
+
+    /// Does work, until the next Ctrl-C at most; `None` is work that was ended.
+    pub(super) async fn bound<T>(&mut self, work: impl Future<Output = T>) -> Option<T> {
+        self.0.mark_unchanged();
+        tokio::select! {
+            done = work => Some(done),
+            Ok(()) = self.0.changed() => None,
+        }
+    }
+
+    /// Standard output that takes nothing more after the next Ctrl-C: a large table is printed without a pause in which
+    /// anything else could end it.
+    pub(super) fn output(&self) -> Output {
+        let mut interrupted = self.0.clone();
+        interrupted.mark_unchanged();
+        Output {
+            out: io::stdout(),
+            interrupted,
+        }
+    }
+}
+
+/// See [`Interrupts::output`].
+pub(super) struct Output {
+    out: io::Stdout,
+    interrupted: watch::Receiver<()>,
+}
+
+impl Output {
+    pub(super) fn is_interrupted(&self) -> bool {
+        // the listening task lives as long as the process
+        self.interrupted.has_changed().unwrap_or(false)
+    }
+}
+
+impl Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self.is_interrupted() {
+            true => Err(io::Error::other("interrupted")),
+            false => self.out.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
