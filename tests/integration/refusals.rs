@@ -13,6 +13,7 @@ fn statements_that_cannot_run_are_refused_with_a_reason_and_change_nothing() {
     let scene = Scene::new();
     for (sql, words) in [
         ("SELEC 1", &["selec"][..]),
+        ("SELECT 1; SELEC 2; SELECT 3", &["statement 2 of 3", "selec"]),
         ("SELECT * FROM nowhere", &["nowhere"]),
         ("SELECT nothing FROM t", &["nothing"]),
         ("INSERT INTO nowhere VALUES (1)", &["nowhere"]),

@@ -1,12 +1,13 @@
 //! Prints results: for people, for spreadsheets, for programs.
 
 use std::io::Write;
+use std::sync::Arc;
 
 use anyhow::{Result, bail};
-use arrow::array::RecordBatch;
-use arrow::datatypes::SchemaRef;
-use arrow::util::display::FormatOptions;
-use arrow::util::pretty::pretty_format_batches_with_options;
+use arrow::array::{Array, ArrayRef, RecordBatch, RecordBatchOptions, StringArray};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::util::display::{ArrayFormatter, FormatOptions};
+use arrow::util::pretty::pretty_format_batches;
 use clap::ValueEnum;
 use dab_proof::report::escape;
 use futures::{Stream, StreamExt};
@@ -97,13 +98,10 @@ impl<'a, W: Write> Writer<'a, W> {
                 if batches.is_empty() {
                     batches.push(RecordBatch::new_empty(schema));
                 }
-                let options = FormatOptions::default().with_null("NULL");
-                // what somebody stored must not steer the terminal of whoever reads it
-                for line in pretty_format_batches_with_options(&batches, &options)?
-                    .to_string()
-                    .lines()
-                {
-                    writeln!(out, "{}", escape(line))?;
+                let shown = batches.iter().map(as_shown).collect::<Result<Vec<_>>>()?;
+                // Line by line, so that a reader who goes away, or interrupts, is heard between them.
+                for line in pretty_format_batches(&shown)?.to_string().lines() {
+                    writeln!(out, "{line}")?;
                 }
             }
             Writer::Csv(_) => {}
@@ -112,6 +110,24 @@ impl<'a, W: Write> Writer<'a, W> {
         }
         Ok(())
     }
+}
+
+/// A batch as text. What somebody stored must not steer the terminal of whoever reads it; that is settled before columns
+/// are aligned, and the ends of lines stay, as a plan is read by them.
+fn as_shown(batch: &RecordBatch) -> Result<RecordBatch> {
+    let safe = |text: &str| text.split('\n').map(escape).collect::<Vec<_>>().join("\n");
+    let options = FormatOptions::default().with_null("NULL");
+    let mut fields = Vec::new();
+    let mut columns: Vec<ArrayRef> = Vec::new();
+    for (field, column) in batch.schema().fields().iter().zip(batch.columns()) {
+        let cells = ArrayFormatter::try_new(column, &options)?;
+        let cells = (0..column.len()).map(|row| Ok(safe(&cells.value(row).try_to_string()?)));
+        columns.push(Arc::new(StringArray::from(cells.collect::<Result<Vec<_>>>()?)));
+        fields.push(Field::new(safe(field.name()), DataType::Utf8, false));
+    }
+    let rows = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    let schema = Arc::new(Schema::new(fields));
+    Ok(RecordBatch::try_new_with_options(schema, columns, &rows)?)
 }
 
 /// Refuses what a field of CSV cannot hold, before anything is printed.
@@ -128,10 +144,7 @@ fn refuse_nested(schema: &SchemaRef) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
-    use arrow::array::{Int64Array, StringArray};
-    use arrow::datatypes::{DataType, Field, Schema};
+    use arrow::array::Int64Array;
     use arrow::error::ArrowError;
 
     use super::*;
@@ -159,6 +172,37 @@ mod tests {
         check(Format::Json, true, "{\"a\":1,\"b\":\"x,y\"}\n{\"b\":\"ü\"}\n").await;
         check(Format::Json, false, "").await;
         check(Format::Table, false, "+---+---+\n| a | b |\n+---+---+\n+---+---+\n").await;
+    }
+
+    #[tokio::test]
+    async fn a_table_stays_aligned_whatever_is_in_its_cells() {
+        let texts = [
+            Some("a\tb"),
+            Some("\u{1b}[2J"),
+            Some("日本"),
+            Some("two\nlines"),
+            None,
+            Some(""),
+        ];
+        let schema = Arc::new(Schema::new(vec![Field::new("x\r", DataType::Utf8, true)]));
+        let batch = RecordBatch::try_new(schema.clone(), vec![Arc::new(StringArray::from(texts.to_vec()))]).unwrap();
+        let mut out = Vec::new();
+        let batches = futures::stream::iter([Ok::<_, ArrowError>(batch)]);
+        write_batches(schema, batches, Format::Table, &mut out).await.unwrap();
+        let expected = [
+            "+-----------+",
+            "| x\\r       |",
+            "+-----------+",
+            "| a\\tb      |",
+            "| \\u{1b}[2J |",
+            "| 日本      |",
+            "| two       |",
+            "| lines     |",
+            "| NULL      |",
+            "|           |",
+            "+-----------+",
+        ];
+        assert_eq!(String::from_utf8(out).unwrap().lines().collect::<Vec<_>>(), expected);
     }
 
     #[tokio::test]

@@ -36,8 +36,14 @@ pub(crate) async fn run(args: SqlArgs) -> Result<()> {
 
 /// Runs statements one after the other; the first that fails ends it.
 async fn run_all(client: &Client, script: &str, format: Format, out: &mut impl Write) -> Result<()> {
-    for statement in split_statements(script) {
-        print_one(client, statement, format, out).await?;
+    let statements = split_statements(script);
+    let all = statements.len();
+    for (at, statement) in statements.into_iter().enumerate() {
+        let printed = print_one(client, statement, format, out).await;
+        match all {
+            1 => printed?,
+            _ => printed.with_context(|| format!("statement {} of {all}", at + 1))?,
+        }
     }
     Ok(())
 }

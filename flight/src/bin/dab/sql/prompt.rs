@@ -43,8 +43,8 @@ pub(super) async fn run(client: &Client, format: Format) -> Result<()> {
         let prompt = if typed.is_empty() { "dab> " } else { "...> " };
         // Reading blocks this thread; the session's background work has threads of its own.
         match tokio::task::block_in_place(|| editor.readline(prompt)) {
-            Ok(line) if typed.is_empty() && matches!(line.trim(), "\\q" | "quit" | "exit") => break,
-            Ok(line) if typed.is_empty() && matches!(line.trim(), "\\?" | "help") => print_line!("{HELP}"),
+            Ok(line) if typed.is_empty() && matches!(word(&line), "\\q" | "quit" | "exit") => break,
+            Ok(line) if typed.is_empty() && matches!(word(&line), "\\?" | "help") => print_line!("{HELP}"),
             Ok(line) => {
                 typed += &line;
                 typed.push('\n');
@@ -71,6 +71,11 @@ pub(super) async fn run(client: &Client, format: Format) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// The line, with or without the semicolon that ends everything else here.
+fn word(line: &str) -> &str {
+    line.trim().trim_end_matches(';').trim_end()
 }
 
 /// Beside the user's other state, not in the data directory: several people may share that. For the user's eyes only, as a
