@@ -148,6 +148,17 @@ fn a_scale_that_is_none_is_refused_with_what_is_allowed() {
 }
 
 #[test]
+fn other_figures_are_whole_numbers_above_0_and_a_statement_is_given_with_c() {
+    for option in ["--memory-mib", "--spill-mib", "--statement-timeout-s"] {
+        for figure in ["-1", "0", "1.5", "much", ""] {
+            let output = dab(["serve", option, figure]).expect_code(USAGE);
+            expect_complaint(&output, &[option, "a whole number above 0"]);
+        }
+    }
+    expect_complaint(&dab(["sql", "SELECT 1"]).expect_code(USAGE), &["SELECT 1", "with -c"]);
+}
+
+#[test]
 fn help_of_every_verb_fits_80_columns_and_explains_every_option() {
     for verb in VERBS {
         let mut command = command::without_settings(Command::new(binary::dab()));

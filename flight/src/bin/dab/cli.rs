@@ -1,10 +1,11 @@
 //! The command line: what each verb takes, and its help.
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum, value_parser};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use dab_query::Limits;
 
 use crate::format::Format;
@@ -120,15 +121,15 @@ pub(crate) struct ServeArgs {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct LimitArgs {
     /// Memory for all running statements, in MiB [default: half of the machine's]
-    #[arg(long, value_name = "MIB", env = "DAB_MEMORY_MIB", value_parser = value_parser!(u64).range(1..), allow_negative_numbers = true)]
+    #[arg(long, value_name = "MIB", env = "DAB_MEMORY_MIB", value_parser = parse_count, allow_negative_numbers = true)]
     pub(crate) memory_mib: Option<u64>,
 
     /// Disk for what does not fit, in MiB [default: 20480]
-    #[arg(long, value_name = "MIB", env = "DAB_SPILL_MIB", value_parser = value_parser!(u64).range(1..), allow_negative_numbers = true)]
+    #[arg(long, value_name = "MIB", env = "DAB_SPILL_MIB", value_parser = parse_count, allow_negative_numbers = true)]
     pub(crate) spill_mib: Option<u64>,
 
     /// The longest that a statement may run, in seconds [default: 3600]
-    #[arg(long, value_name = "SECONDS", env = "DAB_STATEMENT_TIMEOUT_S", value_parser = value_parser!(u64).range(1..), allow_negative_numbers = true)]
+    #[arg(long, value_name = "SECONDS", env = "DAB_STATEMENT_TIMEOUT_S", value_parser = parse_count, allow_negative_numbers = true)]
     pub(crate) statement_timeout_s: Option<u64>,
 }
 
@@ -189,6 +190,9 @@ pub(crate) struct SqlArgs {
     /// How to print results
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub(crate) format: Format,
+
+    #[arg(hide = true, value_name = "SQL", value_parser = refuse_bare_statement)]
+    _bare: Option<Infallible>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -239,6 +243,7 @@ pub(crate) struct LoadFileArgs {
         value_name = "MIB",
         default_value_t = 16384,
         env = "DAB_DOWNLOAD_MIB",
+        value_parser = parse_count,
         allow_negative_numbers = true
     )]
     pub(crate) download_mib: u64,
@@ -368,6 +373,18 @@ fn parse_table_id(text: &str) -> Result<String, String> {
         Ok(_) if !text.starts_with("table/") => Ok(text.to_owned()),
         _ => Err("no table id: give what a report prints after `table id`".into()),
     }
+}
+
+fn parse_count(text: &str) -> Result<u64, String> {
+    match text.parse() {
+        Ok(count) if count > 0 => Ok(count),
+        _ => Err("it is a whole number above 0".into()),
+    }
+}
+
+/// What psql and sqlite3 take there is the first thing that many try.
+fn refuse_bare_statement(_: &str) -> Result<Infallible, String> {
+    Err("a statement is given with -c".into())
 }
 
 fn parse_scale(text: &str) -> Result<f64, String> {

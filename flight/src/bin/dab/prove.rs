@@ -1,5 +1,7 @@
 //! `dab prove`: writes the receipt of a commit to a file.
 
+use std::path::Path;
+
 use anyhow::{Context, Result, bail};
 
 use crate::cli::ProveArgs;
@@ -8,21 +10,21 @@ use crate::output::print_line;
 use crate::program::{program, shell_word};
 
 pub(crate) async fn run(args: ProveArgs) -> Result<()> {
+    let (table, version) = table_and_version(&args.table)?;
     let connection = Connection::open(&args.node, MissingData::IsRefused).await?;
-    let outcome = prove(&connection, &args).await;
+    let outcome = prove(&connection, &table, version, &args.output).await;
     let closed = connection.close().await;
     outcome.and(closed)
 }
 
-async fn prove(connection: &Connection, args: &ProveArgs) -> Result<()> {
-    let (table, version) = table_and_version(&args.table)?;
-    let (version, proof) = receipt(connection, &table, version).await?;
-    std::fs::write(&args.output, proof).with_context(|| format!("cannot write {}", args.output.display()))?;
-    print_line!("{table}@{version} proved in {}", args.output.display());
+async fn prove(connection: &Connection, table: &str, version: Option<u64>, output: &Path) -> Result<()> {
+    let (version, proof) = receipt(connection, table, version).await?;
+    std::fs::write(output, proof).with_context(|| format!("cannot write {}", output.display()))?;
+    print_line!("{table}@{version} proved in {}", output.display());
     print_line!(
         "check it anywhere: {} verify {} --trust DIR",
         program(),
-        shell_word(&args.output)
+        shell_word(output)
     );
     Ok(())
 }
