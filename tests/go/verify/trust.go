@@ -1,0 +1,97 @@
+package verify
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+)
+
+const (
+	trustBytesMax   = 1 << 20
+	subjectBytesMax = 255
+)
+
+// Trust is what an auditor got once: whose checkpoints count, and who may write what.
+type Trust struct {
+	Policy  *Policy
+	Writers []Writer
+}
+
+// Writer is a key and the subjects that it may write, as they stand in the file writers.
+type Writer struct {
+	Key
+	Globs []string
+}
+
+// ReadTrust reads the files policy and writers of a trust directory.
+func ReadTrust(directory string) (*Trust, error) {
+	policy, err := ReadFile(filepath.Join(directory, "policy"), trustBytesMax)
+	if err != nil {
+		return nil, err
+	}
+	writers, err := ReadFile(filepath.Join(directory, "writers"), trustBytesMax)
+	if err != nil {
+		return nil, err
+	}
+	return ParseTrust(policy, writers)
+}
+
+// ParseTrust reads the contents of these two files. One key has one role.
+func ParseTrust(policy, writers []byte) (*Trust, error) {
+	parsed, err := ParsePolicy(policy)
+	if err != nil {
+		return nil, err
+	}
+	lines, err := words(writers)
+	if err != nil {
+		return nil, fmt.Errorf("writers: %w", err)
+	}
+	trust, roles := &Trust{Policy: parsed}, parsed.keys()
+	for _, line := range lines {
+		writer, err := parseWriter(line)
+		if err != nil {
+			return nil, fmt.Errorf("writers: %w", err)
+		}
+		for _, other := range roles {
+			if other.public == writer.public {
+				return nil, fmt.Errorf("writers: %s has the public key of %s", writer.Name(), other.Name())
+			}
+		}
+		roles = append(roles, writer.Key)
+		trust.Writers = append(trust.Writers, writer)
+	}
+	return trust, nil
+}
+
+func parseWriter(line []string) (Writer, error) {
+	key, err := parseKey(line[0], typeEd25519)
+	if err != nil {
+		return Writer{}, err
+	}
+	globs := line[1:]
+	if len(globs) == 0 {
+		return Writer{}, fmt.Errorf("%s may write no subject", key.Name())
+	}
+	for _, glob := range globs {
+		if strings.Contains(strings.TrimSuffix(glob, "*"), "*") || !isSubject(glob) {
+			return Writer{}, fmt.Errorf("%s: %.60q is no subject, and * may stand only at its end", key.Name(), glob)
+		}
+	}
+	return Writer{key, globs}, nil
+}
+
+func (writer Writer) allows(subject string) bool {
+	for _, glob := range writer.Globs {
+		prefix, open := strings.CutSuffix(glob, "*")
+		if subject == glob || open && strings.HasPrefix(subject, prefix) {
+			return true
+		}
+	}
+	return false
+}
+
+// isSubject says whether a text can be a subject: ASCII without spaces.
+func isSubject(text string) bool {
+	beyond := func(letter rune) bool { return letter <= ' ' || letter >= 0x7f }
+	return text != "" && len(text) <= subjectBytesMax && strings.IndexFunc(text, beyond) < 0
+}
