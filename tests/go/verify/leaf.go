@@ -104,8 +104,8 @@ func parseLeaf(text, origin string) (*Leaf, error) {
 	return leaf, nil
 }
 
-// CheckBody holds a body, for a table the commit file, against the leaf's length and SHA-256. Its BLAKE3, the files that
-// it adds and their contents are not looked at.
+// CheckBody holds a body, for a table the commit file, against the leaf's length and SHA-256. Its BLAKE3, the files
+// that it adds and their contents are not looked at.
 func (leaf *Leaf) CheckBody(body []byte) error {
 	digest := sha256.Sum256(body)
 	if uint64(len(body)) != leaf.bytes || hex.EncodeToString(digest[:]) != leaf.sha256 {

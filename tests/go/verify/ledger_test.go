@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"golang.org/x/mod/sumdb/tlog"
@@ -45,6 +46,13 @@ func TestAnotherHistoryIsNoticed(t *testing.T) {
 	expect(t, "a ledger that shrank", err, Invalid)
 	_, err = AuditLedger(public, ledger.trust, []byte("no checkpoint"))
 	expect(t, "an older checkpoint that is none", err, Undecided)
+	elsewhere, key := makeKey(t, "elsewhere", "elsewhere")
+	known, err := parseKey(key, typeEd25519)
+	must(t, err)
+	ledger.trust.Policy.Logs = append(ledger.trust.Policy.Logs, known)
+	ledger.log = elsewhere
+	_, err = AuditLedger(public, ledger.trust, ledger.sign(t, "elsewhere\n0\n"+encode(make([]byte, 32))+"\n"))
+	expect(t, "an older checkpoint of another ledger", err, Undecided)
 }
 
 func TestConsistencyProofsAreChecked(t *testing.T) {
@@ -86,7 +94,8 @@ func TestEveryFileIsNeededAndChecked(t *testing.T) {
 	for _, path := range paths {
 		honest, err := os.ReadFile(path)
 		must(t, err)
-		for _, forged := range [][]byte{{}, honest[1:], honest[:len(honest)-1], append(honest[:len(honest):len(honest)], 0)} {
+		longer := append(slices.Clone(honest), 0)
+		for _, forged := range [][]byte{{}, honest[1:], honest[:len(honest)-1], longer} {
 			must(t, os.WriteFile(path, forged, 0o644))
 			_, err = AuditLedger(public, ledger.trust, nil)
 			expect(t, fmt.Sprintf("%s with %d instead of %d bytes", path, len(forged), len(honest)), err, Invalid)
@@ -100,7 +109,11 @@ func TestEveryFileIsNeededAndChecked(t *testing.T) {
 		}
 		must(t, os.Remove(path))
 		_, err = AuditLedger(public, ledger.trust, nil)
-		expect(t, path+" missing", err, Undecided)
+		if filepath.Base(path) == "checkpoint" {
+			expect(t, "without a checkpoint", err, Undecided)
+		} else {
+			expect(t, path+" missing", err, Invalid)
+		}
 		must(t, os.WriteFile(path, honest, 0o644))
 	}
 	_, err := AuditLedger(public, ledger.trust, nil)
@@ -137,9 +150,18 @@ func TestTheRuleOfSubjects(t *testing.T) {
 	}
 }
 
-func TestMissingFilesLeaveItUndecided(t *testing.T) {
+func TestWhatCannotBeReadLeavesItUndecided(t *testing.T) {
 	nowhere := filepath.Join(t.TempDir(), "nowhere")
-	_, err := ReadTrust(nowhere)
+	trust := t.TempDir()
+	for what, policy := range map[string]string{"a torn policy": "quorum", "no writers": "quorum none\n"} {
+		write(t, trust, "policy", []byte(policy))
+		_, err := ReadTrust(trust)
+		expect(t, what, err, Undecided)
+	}
+	write(t, trust, "writers", nil)
+	_, err := ReadTrust(trust)
+	expect(t, "a trust directory that trusts nobody", err, Valid)
+	_, err = ReadTrust(nowhere)
 	expect(t, "no trust directory", err, Undecided)
 	if !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("the reason is lost: %v", err)

@@ -127,7 +127,9 @@ func (ledger *made) receipt(t *testing.T, index int) []byte {
 	size := len(ledger.entries)
 	path, err := tlog.ProveRecord(int64(size), int64(index), ledger.grown(t, size))
 	must(t, err)
-	receipt := proof.TLogProof{Index: uint64(index), Checkpoint: ledger.checkpoint(t, size), ExtraData: ledger.entries[index]}
+	receipt := proof.TLogProof{
+		ExtraData: ledger.entries[index], Index: uint64(index), Checkpoint: ledger.checkpoint(t, size),
+	}
 	for _, hash := range path {
 		receipt.Hashes = append(receipt.Hashes, hash)
 	}

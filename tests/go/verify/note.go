@@ -26,8 +26,8 @@ type Key struct {
 	public [32]byte
 }
 
-// parseKey reads a vkey of one signature type. The packages read other types too, and the one for cosignatures takes any
-// key id, so the key is written again and compared.
+// parseKey reads a vkey of one signature type. The packages read other types too, and the one for cosignatures takes
+// any key id, so the key is written again and compared.
 func parseKey(vkey string, signatureType byte) (Key, error) {
 	_, rest, _ := strings.Cut(vkey, "+")
 	_, material, _ := strings.Cut(rest, "+")

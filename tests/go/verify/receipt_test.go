@@ -2,6 +2,11 @@ package verify
 
 import (
 	"bytes"
+	"crypto/ed25519"
+	"encoding/binary"
+	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -20,6 +25,7 @@ func TestReceiptsOfEveryLeaf(t *testing.T) {
 			}
 			must(t, receipt.Leaf.CheckBody([]byte("body")))
 			expect(t, "another body", receipt.Leaf.CheckBody([]byte("bodz")), Invalid)
+			expect(t, "another length", (&Leaf{sha256: receipt.Leaf.sha256, bytes: 5}).CheckBody([]byte("body")), Invalid)
 			expect(t, "a longer body", receipt.Leaf.CheckBody([]byte("body\n")), Invalid)
 		}
 	}
@@ -151,4 +157,47 @@ func TestLeavesInOtherForms(t *testing.T) {
 	ledger.trust.Writers[0].Globs = []string{"catalog", "table/0"}
 	_, err = OpenLeaf(entry, ledger.trust, madeOrigin)
 	expect(t, "by its writer", err, Valid)
+}
+
+func TestLimits(t *testing.T) {
+	ledger := makeLedger(t, 1, 0, "quorum none")
+	long, key := makeKey(t, strings.Repeat("x", leafBytesMax), "long")
+	trust, err := ParseTrust([]byte("quorum none\n"), []byte(key+" *\n"))
+	must(t, err)
+	entry, err := note.Sign(&note.Note{Text: ledger.statement("table/0")}, long)
+	must(t, err)
+	_, err = OpenLeaf(entry, trust, madeOrigin)
+	expect(t, "a leaf that is too long", err, Invalid)
+	_, err = openNote(ledger.sign(t, strings.Repeat("x", NoteBytesMax)+"\n"), ledger.trust.Policy.Logs)
+	expect(t, "a note that is too long", err, Invalid)
+	file := filepath.Join(t.TempDir(), "file")
+	must(t, os.WriteFile(file, []byte("four"), 0o644))
+	_, err = ReadFile(file, 4)
+	expect(t, "a file as long as it may be", err, Valid)
+	_, err = ReadFile(file, 3)
+	expect(t, "a file that is too long", err, Invalid)
+}
+
+// timeless cosigns at a time that no clock shows; the package's own signer knows only the present.
+type timeless struct {
+	note.Signer
+	key  ed25519.PrivateKey
+	time uint64
+}
+
+func (signer timeless) Sign(text []byte) ([]byte, error) {
+	message := fmt.Appendf(nil, "cosignature/v1\ntime %d\n%s", signer.time, text)
+	return append(binary.BigEndian.AppendUint64(nil, signer.time), ed25519.Sign(signer.key, message)...), nil
+}
+
+func TestTimesOfCosignatures(t *testing.T) {
+	ledger := makeLedger(t, 1, 1, "quorum w1")
+	secret := make([]byte, ed25519.SeedSize)
+	_, err := seed("witness1.example").Read(secret)
+	must(t, err)
+	for time, status := range map[uint64]int{0: Valid, 1679315147: Valid, 1<<63 - 1: Valid, 1 << 63: Invalid} {
+		ledger.witnesses[0] = timeless{ledger.witnesses[0], ed25519.NewKeyFromSeed(secret), time}
+		_, err := OpenCheckpoint(ledger.checkpoint(t, 1), ledger.trust.Policy)
+		expect(t, fmt.Sprintf("cosigned at %d", time), err, status)
+	}
 }

@@ -77,19 +77,18 @@ func (files publicFiles) entries(tile tlog.Tile) ([][]byte, error) {
 	return entries[:tile.W], nil
 }
 
-// read reads a tile's file, or that of the full tile: a log may delete a partial one once the full one is there.
+// read reads a tile's file, or that of the full tile: a log may delete a partial one once the full one is there. If
+// neither is there the log does not keep what its checkpoint promises, so that is invalid rather than undecided.
 func (files publicFiles) read(tile tlog.Tile, bytesMax int64) ([]byte, tlog.Tile, error) {
-	raw, err := ReadFile(filepath.Join(files.directory, tilePath(tile)), bytesMax)
-	if tile.W == tileWidth || !errors.Is(err, fs.ErrNotExist) {
-		return raw, tile, err
-	}
 	full := tile
 	full.W = tileWidth
-	whole, errFull := ReadFile(filepath.Join(files.directory, tilePath(full)), bytesMax)
-	if errors.Is(errFull, fs.ErrNotExist) {
-		return nil, tile, err
+	for _, candidate := range []tlog.Tile{tile, full} {
+		raw, err := ReadFile(filepath.Join(files.directory, tilePath(candidate)), bytesMax)
+		if !errors.Is(err, fs.ErrNotExist) {
+			return raw, candidate, err
+		}
 	}
-	return whole, full, errFull
+	return nil, tile, fmt.Errorf("%s is missing, though the checkpoint needs it", tilePath(tile))
 }
 
 // tilePath is the path of C2SP, which is that of tlog without the height and with another word for the entries.

@@ -69,7 +69,8 @@ func checkInclusion(head tlog.Tree, index int64, leaf tlog.Hash, path []tlog.Has
 	if err := tlog.CheckRecord(path, head.N, head.Hash, index, leaf); err != nil {
 		return fmt.Errorf("inclusion of leaf %d in a tree of %d: %w", index, head.N, err)
 	}
-	return proof.VerifyInclusion(rfc6962.DefaultHasher, uint64(index), uint64(head.N), leaf[:], octets(path), head.Hash[:])
+	return proof.VerifyInclusion(rfc6962.DefaultHasher, uint64(index), uint64(head.N), leaf[:], octets(path),
+		head.Hash[:])
 }
 
 // checkConsistency verifies with both packages that the newer tree continues the older one.

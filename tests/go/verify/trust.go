@@ -23,17 +23,21 @@ type Writer struct {
 	Globs []string
 }
 
-// ReadTrust reads the files policy and writers of a trust directory.
+// ReadTrust reads the files policy and writers of a trust directory. Whoever cannot say what they trust cannot decide.
 func ReadTrust(directory string) (*Trust, error) {
 	policy, err := ReadFile(filepath.Join(directory, "policy"), trustBytesMax)
 	if err != nil {
-		return nil, err
+		return nil, undecided(err)
 	}
 	writers, err := ReadFile(filepath.Join(directory, "writers"), trustBytesMax)
 	if err != nil {
-		return nil, err
+		return nil, undecided(err)
 	}
-	return ParseTrust(policy, writers)
+	trust, err := ParseTrust(policy, writers)
+	if err != nil {
+		return nil, undecided(err)
+	}
+	return trust, nil
 }
 
 // ParseTrust reads the contents of these two files. One key has one role.

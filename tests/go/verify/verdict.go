@@ -3,8 +3,8 @@
 // What is written here is what these packages leave to their callers: the trust directory, DAB's leaf, and the rule
 // that every text has one spelling.
 //
-// Every check gives an error. One that wraps ErrUndecided means that evidence is missing; any other means that the
-// evidence contradicts what it claims.
+// Every check gives an error. One that wraps ErrUndecided means that nothing was found wrong, but something that would
+// decide cannot be read; any other means that the evidence contradicts what it claims.
 package verify
 
 import (
@@ -16,7 +16,7 @@ import (
 	"strconv"
 )
 
-// ErrUndecided is in an error's chain when a file that would decide is missing or cannot be read.
+// ErrUndecided is in an error's chain when a file that would decide cannot be used.
 var ErrUndecided = errors.New("undecided")
 
 // Exit statuses, the same as those of dab-verify.
@@ -42,7 +42,7 @@ func undecided(err error) error {
 	return fmt.Errorf("%w: %w", ErrUndecided, err)
 }
 
-// ReadFile reads a file of at most bytesMax bytes. A file that is not there leaves it undecided, a longer one is invalid.
+// ReadFile reads a file of at most bytesMax bytes. One that cannot be read leaves it undecided, a longer one is invalid.
 func ReadFile(path string, bytesMax int64) ([]byte, error) {
 	file, err := os.Open(path)
 	if err != nil {

@@ -60,17 +60,16 @@ func run(arguments []string, out, complaints io.Writer) int {
 		return wrongCommandLine
 	}
 	err := check(given, out)
-	switch status := verify.ExitStatus(err); status {
+	status := verify.ExitStatus(err)
+	switch status {
 	case verify.Valid:
 		fmt.Fprintln(out, "VALID")
-		return status
 	case verify.Undecided:
 		fmt.Fprintf(complaints, "UNDECIDED: %q\n", err)
-		return status
 	default:
 		fmt.Fprintf(complaints, "INVALID: %q\n", err)
-		return status
 	}
+	return status
 }
 
 // parse reads the operand and the options of a verb, in any order.

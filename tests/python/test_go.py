@@ -1,0 +1,319 @@
+"""Do Go's packages for transparency logs accept what DAB wrote, reject every forgery, and agree with `dab-verify`?
+
+The program is tests/go: signatures, cosignatures and trees are checked by golang.org/x/mod and transparency-dev's
+packages, which other logs stand on. Go fetches them; where it is missing or too old the tests are skipped and say so."""
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from conftest import Server, dab_verify_binary, run
+from forgeries import LEDGER_FORGERIES, RECEIPT_FORGERIES, RECEIPT_NEUTRAL, TABLE_FORGERIES, Evidence
+from made_ledger import MadeLedger, Signer
+from offline import WITHOUT_NETWORK, MadeHome, in_rust
+from test_tamper import chance, change, public_file  # noqa: F401 (a fixture is found by its name)
+from test_verify import NEIGHBOUR, VERSION, cosigned
+from verifier import COSIGNER_KEY, Checkpoint, Trust
+
+VALID, INVALID, UNDECIDED = 0, 1, 2
+GO_PROJECT = Path(__file__).parents[1] / "go"
+CHANGES_PER_ARTEFACT = 25
+INSERTS = 260  # more leaves than a tile has hashes
+PARTS = 300  # data files of one commit
+
+# Forgeries of what the Go program does not look at, by the beginning of their names.
+OUT_OF_SCOPE = {
+    "data: ": "a leaf binds data files by BLAKE3, which Go's packages for logs do not have",
+    "table: ": "a table is Delta's; the ledger beside a forged table is honest, and only that is checked here",
+}
+IN_SCOPE = [name for name in RECEIPT_FORGERIES if not name.startswith(tuple(OUT_OF_SCOPE))]
+
+
+@pytest.fixture(scope="module")
+def go(tmp_path_factory):
+    """The program of tests/go, built outside of the checkout; the packages go to Go's own cache."""
+    if not shutil.which("go"):
+        pytest.skip("not installed: go")
+    needed = re.search(r"^go (\d+)\.(\d+)", (GO_PROJECT / "go.mod").read_text(), re.MULTILINE)
+    there = re.match(r"go(\d+)\.(\d+)", run("go", "env", "GOVERSION", cwd="/").stdout)
+    if not there or tuple(map(int, there.groups())) < tuple(map(int, needed.groups())):
+        pytest.skip(f"{there[0] if there else 'this go'} is older than go{needed[1]}.{needed[2]}, which tests/go needs")
+    program = tmp_path_factory.mktemp("go") / "dab-go-verify"
+    run("go", "build", "-mod=readonly", "-buildvcs=false", "-o", program, "./cmd/dab-go-verify", cwd=GO_PROJECT)
+    return program
+
+
+def in_go(go, *arguments):
+    """The exit status and the words of the Go program, run with no network at all where the system allows it."""
+    done = run(*WITHOUT_NETWORK, go, *arguments, check=False, timeout=60)
+    assert done.returncode in (VALID, INVALID, UNDECIDED), done.stderr
+    assert "goroutine" not in done.stderr, done.stderr
+    return done.returncode, done.stdout + done.stderr
+
+
+def on_receipt(go, evidence, trust, directory):
+    """What both say of a receipt and its commit file: [(status, words)], the Go program first."""
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / "receipt.tlog-proof").write_bytes(evidence.proof)
+    arguments = [directory / "receipt.tlog-proof", "--trust", trust]
+    if evidence.commit is not None:
+        (directory / "commit.json").write_bytes(evidence.commit)
+        arguments += ["--commit", directory / "commit.json"]
+    return [in_go(go, "proof", *arguments), in_rust(dab_verify_binary(), "verify", *arguments)]
+
+
+def on_ledger(go, trust, public, *arguments):
+    """What both say of a whole ledger."""
+    ledger = ["ledger", public, "--trust", trust, *arguments]
+    return [in_go(go, *ledger), in_rust(dab_verify_binary(), "audit", *ledger)]
+
+
+def both(found):
+    """The one verdict of both; they must agree."""
+    (ours, _), (theirs, _) = found
+    assert ours == theirs, found
+    return ours
+
+
+def test_the_go_program_is_formatted_and_vetted_and_passes_its_own_tests(go):
+    formatter = Path(run("go", "env", "GOROOT", cwd="/").stdout.strip()) / "bin" / "gofmt"
+    assert run(formatter, "-l", ".", cwd=GO_PROJECT).stdout == ""
+    run("go", "vet", "-mod=readonly", "./...", cwd=GO_PROJECT)
+    run("go", "test", "-mod=readonly", "./...", cwd=GO_PROJECT)
+
+
+# what DAB wrote
+
+
+@pytest.fixture(scope="module")
+def busy_home(tmp_path_factory):
+    """The public files of a node whose ledger fills a tile and has commits of every kind, and their receipts."""
+    directory = tmp_path_factory.mktemp("busy")
+    server = Server(directory / "data").start()
+    try:
+        file = directory / "rows.csv"
+        file.write_text("id,label\n1,eins\n2,zwei\n")
+        with server.connect() as connection, connection.cursor() as cursor:
+            cursor.execute("CREATE TABLE t (id BIGINT, label VARCHAR)")
+            cursor.execute("INSERT INTO t VALUES (1, 'eins'), (2, 'zwei')")
+            cursor.execute("INSERT OVERWRITE t VALUES (3, 'drei')")
+            server.dab("load", "file", "t", file)
+            server.dab("load", "file", "--overwrite", "t", file)
+            cursor.execute("CREATE TABLE u AS SELECT id, label FROM t")
+            # more data files than the ledger's entry can name: such a commit is staged as a file
+            cursor.execute("CREATE TABLE large (id BIGINT, part VARCHAR) PARTITIONED BY (part)")
+            cursor.execute("INSERT INTO large VALUES " + ", ".join(f"({n}, 'part {n}')" for n in range(PARTS)))
+            cursor.execute("CREATE TABLE dropped (id BIGINT)")
+            cursor.execute("DROP TABLE dropped")
+            early = (server.public / "checkpoint").read_bytes()
+            for row in range(INSERTS):
+                cursor.execute(f"INSERT INTO u VALUES ({row}, 'row')")
+            cursor.execute(
+                "SELECT r.table_name, r.version, c.operation, r.proof FROM dab.receipts r JOIN dab.commits c"
+                " ON r.table_name = c.table_name AND r.version = c.version ORDER BY 1, 2"
+            )
+            receipts = cursor.fetchall()
+    finally:
+        server.stop()
+    return server, early, receipts
+
+
+def test_receipts_of_all_kinds_of_commits_are_accepted(busy_home, go, tmp_path):
+    server, _, receipts = busy_home
+    kinds = {}
+    for table, version, operation, proof in receipts:
+        kinds.setdefault((table, operation), (version, proof))
+    operations = {operation for _, operation in kinds}
+    assert operations == {"CREATE TABLE", "CREATE TABLE AS", "INSERT", "INSERT OVERWRITE", "LOAD", "LOAD OVERWRITE"}
+    assert ("large", "INSERT") in kinds
+    for (table, operation), (version, proof) in kinds.items():
+        commit = server.table(table) / "_delta_log" / f"{version:020}.json"
+        evidence = Evidence(proof.encode(), commit.read_bytes())
+        found = on_receipt(go, evidence, server.trust, tmp_path / table / operation)
+        assert both(found) == VALID, found
+        assert f"sequence {version}: {operation}, leaf " in found[0][1], found[0]
+
+
+def test_the_ledger_of_a_busy_node_is_accepted_tile_by_tile_and_only_grew(busy_home, go, tmp_path):
+    server, early, _ = busy_home
+    (tmp_path / "early").write_bytes(early)
+    assert Checkpoint((server.public / "checkpoint").read_bytes(), Trust(server.trust)).size > 256
+    assert (server.public / "tile" / "1").is_dir()
+    found = on_ledger(go, server.trust, server.public, "--since", tmp_path / "early")
+    assert both(found) == VALID, found
+    assert "catalog: " in found[0][1] and "table/" in found[0][1], found[0]
+
+
+def test_receipts_ledger_and_checkpoint_are_accepted(home, go, tmp_path):
+    for version in range(len(home.commits)):
+        found = on_receipt(go, home.evidence(version), home.trust, tmp_path / str(version))
+        assert both(found) == VALID, found
+        assert f"sequence {version}: " in found[0][1] and "certifies alone" in found[0][1], found[0]
+    assert both(on_ledger(go, home.trust, home.public)) == VALID
+    assert in_go(go, "checkpoint", home.public / "checkpoint", "--trust", home.trust)[0] == VALID
+
+
+# what forgers wrote
+
+
+def test_every_forgery_is_tried_or_said_to_be_out_of_scope():
+    left = {*RECEIPT_FORGERIES, *LEDGER_FORGERIES, *TABLE_FORGERIES} - {*IN_SCOPE, *LEDGER_FORGERIES}
+    assert {name[: name.index(" ") + 1] for name in left} == {*OUT_OF_SCOPE}
+
+
+@pytest.mark.parametrize("name", IN_SCOPE)
+def test_a_forged_receipt_is_rejected_as_by_dab(home, go, tmp_path, name):
+    forged = RECEIPT_FORGERIES[name](home.evidence(VERSION), home.evidence(NEIGHBOUR))
+    found = on_receipt(go, forged, home.trust, tmp_path)
+    assert both(found) == INVALID, found
+
+
+@pytest.mark.parametrize("name", RECEIPT_NEUTRAL)
+def test_what_the_formats_declare_neutral_is_accepted(home, go, tmp_path, name):
+    evidence = RECEIPT_NEUTRAL[name](home.evidence(VERSION), home.evidence(NEIGHBOUR))
+    assert both(on_receipt(go, evidence, home.trust, tmp_path)) == VALID
+
+
+@pytest.mark.parametrize("name", LEDGER_FORGERIES)
+def test_a_forged_ledger_is_rejected_as_by_dab(home, go, tmp_path, name):
+    trust, public, table = home.copy(tmp_path)
+    LEDGER_FORGERIES[name](public, table)
+    found = on_ledger(go, trust, public)
+    assert both(found) == INVALID, found
+
+
+@pytest.mark.parametrize(
+    "missing, verdict", [("checkpoint", UNDECIDED), ("tile/0", INVALID), ("tile/entries", INVALID)]
+)
+def test_a_missing_file_is_judged_as_by_dab(home, go, tmp_path, missing, verdict):
+    """Without a checkpoint nothing was promised; what a checkpoint promises has to be there."""
+    trust, public, _ = home.copy(tmp_path)
+    (public / missing).rename(public / "hidden")
+    found = on_ledger(go, trust, public)
+    assert both(found) == verdict, found
+
+
+def test_a_fork_or_a_rollback_shows_against_an_older_checkpoint(made_home, go, tmp_path):
+    known = tmp_path / "checkpoint"
+    known.write_bytes(made_home.ledger.checkpoint(9))
+    assert both(on_ledger(go, made_home.trust, made_home.public, "--since", known)) == VALID
+    fork, rollback = MadeLedger(tmp_path / "fork"), MadeLedger(tmp_path / "rollback")
+    for n in range(14):
+        fork.notarize("digest/other", b"%d" % n)
+    rollback.entries = made_home.ledger.entries[:8]
+    for other in (fork.issue(), rollback.issue()):
+        assert both(on_ledger(go, made_home.trust, other.public)) == VALID
+        found = on_ledger(go, made_home.trust, other.public, "--since", known)
+        assert both(found) == INVALID, found
+
+
+def test_a_leaf_that_breaks_the_rule_of_subjects_is_rejected_as_by_dab(go, tmp_path):
+    for what, (sequence, parent) in {"skips": (2, b"x" * 32), "repeats": (-1, None), "forks": (0, b"x" * 32)}.items():
+        ledger = MadeLedger(tmp_path / what)
+        ledger.notarize("digest/a", b"first")
+        assert both(on_ledger(go, ledger.trust, ledger.issue().public)) == VALID
+        ledger.heads["digest/a"] = (sequence, parent)
+        ledger.notarize("digest/a", b"second")
+        found = on_ledger(go, ledger.trust, ledger.issue().public)
+        assert both(found) == INVALID, (what, found)
+
+
+def test_what_only_the_log_stands_for_is_rejected_as_by_dab(go, tmp_path):
+    """The insider who holds the log's key certifies leaves that no listed writer of the subject signed."""
+    ledger = MadeLedger(tmp_path)
+    (ledger.trust / "writers").write_text(f"{ledger.writer.vkey} table/* catalog\n")
+    stranger, same_name = Signer("stranger.example/etl", "stranger"), Signer(ledger.writer.name, "stranger")
+    forged = {
+        "by a stranger": ledger.notarize("table/a", b"1", writer=stranger),
+        "by a stranger with the writer's name": ledger.notarize("table/b", b"1", writer=same_name),
+        "by the log": ledger.notarize("table/c", b"1", writer=ledger.log),
+        "on a subject of nobody's": ledger.notarize("digest/a", b"1"),
+    }
+    honest = ledger.notarize("table/d", b"1")
+    assert both(on_receipt(go, Evidence(ledger.receipt(honest)), ledger.trust, tmp_path / "honest")) == VALID
+    for what, index in forged.items():
+        found = on_receipt(go, Evidence(ledger.receipt(index)), ledger.trust, tmp_path / what)
+        assert both(found) == INVALID, (what, found)
+    assert both(on_ledger(go, ledger.trust, ledger.issue().public)) == INVALID
+
+
+# policies with witnesses
+
+
+@pytest.fixture(scope="module")
+def witnessed(tmp_path_factory):
+    """A ledger with five witnesses."""
+    return MadeHome(tmp_path_factory.mktemp("witnessed"), witnesses=5, quorum="all")
+
+
+def with_policy(home, directory, lines):
+    """A trust directory with the ledger's own log and witnesses and other lines for groups and quorum."""
+    shutil.copytree(home.trust, directory)
+    own = [line for line in (directory / "policy").read_text().splitlines() if line.startswith(("log ", "witness "))]
+    (directory / "policy").write_text("\n".join([*own, *lines.split("; ")]) + "\n")
+    return directory
+
+
+TWO_GROUPS = "group a 2 w1 w2 w3; group b any w4 w5; group both all a b; quorum both"
+
+
+@pytest.mark.parametrize(
+    "policy, signers, verdict",
+    [
+        ("quorum none", "log", VALID),
+        ("quorum w2", "log w2", VALID),
+        ("quorum w2", "log w1 w3 w4 w5", INVALID),
+        ("quorum w2", "log w2 w2", INVALID),
+        ("quorum w2", "w2", INVALID),
+        ("quorum w2", "log w2 stranger", VALID),
+        ("quorum w2", "log w2 impostor", INVALID),
+        (TWO_GROUPS, "log w1 w3 w5", VALID),
+        (TWO_GROUPS, "w5 w3 w2 log", VALID),
+        (TWO_GROUPS, "log w1 w2 w3", INVALID),
+        (TWO_GROUPS, "log w1 w4 w5", INVALID),
+        (TWO_GROUPS, "log w1 w1 w4", INVALID),
+        # no policies: whoever cannot say what they trust cannot decide
+        ("group a any w1 w2", "log w1 w2", UNDECIDED),
+        ("quorum w1; quorum w1", "log w1", UNDECIDED),
+        ("group a 3 w1 w2; quorum a", "log w1 w2", UNDECIDED),
+        ("group a any w1; group b any w1; quorum a", "log w1", UNDECIDED),
+        ("group a any b; group b any w1; quorum b", "log w1", UNDECIDED),
+        ("quorum nobody", "log w1", UNDECIDED),
+    ],
+)
+def test_a_quorum_is_counted_as_by_dab(witnessed, go, tmp_path, policy, signers, verdict):
+    ledger = witnessed.ledger
+    known = {"log": ledger.log, "stranger": Signer("stranger.example", "s", COSIGNER_KEY)}
+    known |= {f"w{n}": witness for n, witness in enumerate(ledger.witnesses, 1)}
+    known["impostor"] = Signer(ledger.witnesses[2].name, "x", COSIGNER_KEY)
+    known["impostor"].id = ledger.witnesses[2].id
+    trust = with_policy(witnessed, tmp_path / "trust", policy)
+    evidence = cosigned(witnessed, *(known[name] for name in signers.split()))
+    found = on_receipt(go, evidence, trust, tmp_path)
+    assert both(found) == verdict, found
+    (tmp_path / "checkpoint").write_bytes(evidence.note())
+    assert in_go(go, "checkpoint", tmp_path / "checkpoint", "--trust", trust)[0] == verdict
+
+
+# changed bytes
+
+
+@pytest.mark.parametrize("artefact", ["proof", "commit file", "checkpoint", "tile", "entry bundle"])
+def test_a_changed_byte_gets_the_same_verdict_as_from_dab(home, go, chance, tmp_path, artefact):  # noqa: F811
+    trust, public, _ = home.copy(tmp_path / "copy")
+    for turn in range(CHANGES_PER_ARTEFACT):
+        if artefact in ("proof", "commit file"):
+            evidence = home.evidence(chance.randrange(len(home.commits)))
+            at, changed = change(evidence.proof if artefact == "proof" else evidence.commit, chance)
+            put = (changed, evidence.commit) if artefact == "proof" else (evidence.proof, changed)
+            found = on_receipt(go, Evidence(*put), trust, tmp_path / str(turn))
+        else:
+            path = public / public_file(home, artefact)
+            honest = path.read_bytes()
+            at, changed = change(honest, chance)
+            path.write_bytes(changed)
+            found = on_ledger(go, trust, public)
+            path.write_bytes(honest)
+        assert both(found) == INVALID, f"{artefact}, offset {at}: {found}"
