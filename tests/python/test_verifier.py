@@ -371,7 +371,7 @@ def test_a_data_file_path_that_leaves_the_table_is_refused(made, path):
 )
 def test_a_commit_file_that_speaks_of_another_commit_is_refused(made, by):
     key = by.split(b":")[0]
-    body = re.sub(rb'"dab":\{' if by == b'"dab2":{' else key + rb":[^,}]+", by, INFO) if b":" in by else b"{}\n"
+    body = re.sub(rb'"dab":\{' if by == b'"dab2":{' else key + rb":[^,}]+", by, INFO) if b":" in by else b'{"txn":{}}\n'
     assert body != INFO
     leaf = Leaf(note(leaf_text(made.origin, "table/a", 0, None, body, []), made.writer), Trust(made.trust), made.origin)
     assert "commitInfo.dab" in rejected(leaf.check_body, body)

@@ -24,7 +24,7 @@ from blake3 import blake3
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-NOTE_BYTES_MAX, LEAF_BYTES_MAX, PROOF_HASHES_MAX = 1 << 20, 4096, 63
+NOTE_BYTES_MAX, LEAF_BYTES_MAX, OPERATION_BYTES_MAX, PROOF_HASHES_MAX = 1 << 20, 4096, 64, 63
 LOG_KEY, COSIGNER_KEY = 1, 4  # signature types: signed-note (logs, writers), tlog-cosignature (witnesses)
 
 
@@ -154,6 +154,12 @@ class Trust:
     """`policy` (C2SP tlog-policy): logs, and whose cosignatures suffice. `writers`: whose key may write what."""
 
     def __init__(self, directory):
+        try:
+            self.read(directory)
+        except Invalid as error:  # no fault of the evidence
+            raise Undecided(f"the trust directory cannot be used: {error}") from None
+
+    def read(self, directory):
         self.directory, self.logs, self.witnesses, self.groups = Path(directory), [], {}, {"none": (0, [])}
         self.quorum, grouped = None, {"none"}
         for verb, *words in words_of(self.directory / "policy"):
@@ -174,9 +180,9 @@ class Trust:
             else:
                 raise Invalid(f"policy: {verb} {' '.join(words)[:60]!r} is not understood")
         need(self.quorum, "the policy names no quorum")
-        for keys in (self.logs, self.witnesses.values()):
-            need(len({key.public for key in keys}) == len(keys), "the policy lists a key twice")
         self.writers = [(Key(key, LOG_KEY), globs) for key, *globs in words_of(self.directory / "writers")]
+        public = [key.public for key in [*self.logs, *self.witnesses.values(), *(key for key, _ in self.writers)]]
+        need(len({*public}) == len(public), "a public key stands twice: one key has one role")
         for key, globs in self.writers:
             need(globs and not any("*" in glob[:-1] for glob in globs), f"writers: {key.name}: subjects {globs}")
 
@@ -194,6 +200,9 @@ class Checkpoint:
         need(len(lines) >= 3 and all(lines), "a checkpoint has three lines: origin, size, root")
         self.origin, self.size, self.root = lines[0], number(lines[1]), unbase64(lines[2], 32)
         by_log, self.cosigned = False, {}
+        known = {(key.name, key.id) for key in [*trust.logs, *trust.witnesses.values()]}
+        for who in known:
+            need([who for who, _ in signatures].count(who) < 2, f"the checkpoint has two signatures by {who[0]}")
         for who, signature in signatures:  # a known key's bad signature condemns the note, an unknown key says nothing
             for key in trust.logs:
                 if who == (key.name, key.id):
@@ -231,6 +240,8 @@ class Leaf:
         self.__dict__.update(match.groupdict(), raw=raw, hash=leaf_hash(raw))
         self.sequence, self.bytes, self.count = number(self.sequence), number(self.bytes), number(self.count or "0")
         self.parent = None if self.parent == "-" else unbase64(self.parent, 32)
+        need((self.parent is None) == (self.sequence == 0), "sequence 0 has a parent, or another lacks it")
+        need(len(self.operation) <= OPERATION_BYTES_MAX, "no operation is that long")
         need(self.origin == origin, f"the leaf was made for the ledger {self.origin!r}, not for {origin!r}")
         (who, signature), self.writer = signatures[0], None
         for key, globs in trust.writers:
@@ -257,9 +268,11 @@ class Leaf:
         for add in actions(body, "add"):
             path, size, tag = add.get("path"), add.get("size"), (add.get("tags") or {}).get("dab.blake3")
             need(isinstance(path, str) and path.isprintable() and path not in files, f"{what}: path {path!r}")
-            need(type(size) is int and re.fullmatch("[0-9a-f]{64}", str(tag)), f"{what}: {path} has no size or digest")
-            plain = urllib.parse.unquote(path)
-            need(not re.match("/|[A-Za-z][A-Za-z0-9+.-]*:", plain) and ".." not in plain.split("/"), f"path {path!r}")
+            sized = type(size) is int and size >= 0
+            need(sized and re.fullmatch("[0-9a-f]{64}", str(tag)), f"{what}: {path} has no size or digest")
+            for spelling in (path, urllib.parse.unquote(path)):
+                odd = re.match(r"[A-Za-z][A-Za-z0-9+.-]*:|.*\\", spelling) or {"", ".", ".."} & {*spelling.split("/")}
+                need(not odd, f"{what}: path {path!r}")
             files[path] = size, tag
         lines = sorted(f"{path}\0{size}\0{tag}\n".encode() for path, (size, tag) in files.items())
         found = tree_hash([leaf_hash(line) for line in lines]).hex() if lines else None
@@ -270,12 +283,20 @@ class Leaf:
 def actions(body, kind):
     """The actions of one kind in a Delta commit file."""
     try:
-        found = [json.loads(line) for line in body.decode().split("\n") if line]
+        lines = body.decode().removesuffix("\n").split("\n")
+        found = [json.loads(line, object_pairs_hook=once) for line in lines]
+        need(all(len(action) == 1 for action in found), "no list of Delta actions: a line has none or two")
         found = [action[kind] for action in found if kind in action]
         need(all(isinstance(action.get("tags") or {}, dict) for action in found), "tags are no object")
         return found
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise Invalid(f"the commit file is no list of Delta actions: {error}") from None
+
+
+def once(pairs):
+    """An object whose keys stand once: of two equal ones, the next reader could take the other."""
+    need(len({key for key, _ in pairs}) == len(pairs), "no list of Delta actions: a key stands twice")
+    return dict(pairs)
 
 
 def check_data(path, fact, content):
