@@ -5,6 +5,7 @@
 //! | `/checkpoint` | the latest checkpoint, `text/plain; charset=utf-8` | 2 seconds |
 //! | `/tile/<L>/<N>[.p/<W>]` | a tile of hashes | immutable |
 //! | `/tile/entries/<N>[.p/<W>]` | an entry bundle | immutable |
+//! | `/audit/` | the auditor's page, which checks receipts in a browser | asked for each time |
 //! | `/health` | JSON: are the node's parts well, how far is it, who certifies; at most a second old | none |
 //!
 //! A tile's path is parsed and written anew before a file is opened, so only the one spelling that C2SP tlog-tiles
@@ -27,6 +28,7 @@ use axum::routing::get;
 use dab_proof::tile::{BundlePath, TilePath};
 
 pub use self::health::Part;
+use crate::audit_page;
 use crate::reader::LedgerReader;
 
 /// A checkpoint may be served this old.
@@ -46,6 +48,7 @@ pub fn router(public_dir: impl Into<PathBuf>, ledger: Arc<dyn LedgerReader>, par
         .route("/checkpoint", get(checkpoint))
         .route("/tile/{*rest}", get(tile))
         .with_state(PublicDir(public_dir.into()))
+        .merge(audit_page::router())
         .merge(health::router(ledger, parts))
 }
 

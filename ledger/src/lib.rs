@@ -60,6 +60,8 @@ mod issue;
 mod shared;
 
 #[cfg(feature = "node")]
+mod audit_page;
+#[cfg(feature = "node")]
 pub mod http;
 
 #[cfg(feature = "node")]

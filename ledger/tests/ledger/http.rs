@@ -1,13 +1,14 @@
 //! The static read path.
 
 use axum::body::{Body, to_bytes};
-use axum::http::{Method, Request, StatusCode, header};
+use axum::http::{HeaderMap, Method, Request, StatusCode, header};
 use dab_ledger::http::router;
 use dab_ledger::testing::TestLedger;
 use tower::ServiceExt;
 
 struct Answer {
     status: StatusCode,
+    headers: HeaderMap,
     content_type: String,
     cache: String,
     body: Vec<u8>,
@@ -26,6 +27,7 @@ async fn ask(ledger: &TestLedger, method: Method, path: &str) -> Answer {
     };
     Answer {
         status: response.status(),
+        headers: response.headers().clone(),
         content_type: header(header::CONTENT_TYPE),
         cache: header(header::CACHE_CONTROL),
         body: to_bytes(response.into_body(), 1 << 20).await.unwrap().to_vec(),
@@ -110,6 +112,54 @@ async fn nothing_but_tiles_by_their_proper_names_is_served() {
             ask(&ledger, method, "/checkpoint").await.status,
             StatusCode::METHOD_NOT_ALLOWED
         );
+    }
+}
+
+#[tokio::test]
+async fn auditors_page_is_served_whole_and_may_ask_nobody() {
+    let ledger = TestLedger::start();
+    let page = get(&ledger, "/audit/").await;
+    assert_eq!(
+        (page.status, page.content_type.as_str()),
+        (StatusCode::OK, "text/html; charset=utf-8")
+    );
+    let text = String::from_utf8(page.body).unwrap();
+    let beside: Vec<_> = text
+        .split(" src=\"")
+        .skip(1)
+        .filter_map(|rest| rest.split_once('"'))
+        .collect();
+    assert!(beside.len() > 10, "{text}");
+    for (name, _) in beside {
+        let script = get(&ledger, &format!("/audit/{name}")).await;
+        assert_eq!(script.status, StatusCode::OK, "{name}");
+        assert_eq!(script.content_type, "text/javascript; charset=utf-8", "{name}");
+        assert_eq!(script.headers[header::X_CONTENT_TYPE_OPTIONS], "nosniff", "{name}");
+    }
+    assert_eq!(
+        get(&ledger, "/audit/style.css").await.content_type,
+        "text/css; charset=utf-8"
+    );
+    for rule in [
+        "default-src 'none'",
+        "connect-src 'none'",
+        "require-trusted-types-for 'script'",
+    ] {
+        assert!(text.contains(rule), "{text}");
+    }
+    assert_eq!(page.headers[header::CONTENT_SECURITY_POLICY], "frame-ancestors 'none'");
+    // its scripts lie beside it, so it has to be asked for by its folder
+    let bare = get(&ledger, "/audit").await;
+    assert_eq!(bare.status, StatusCode::PERMANENT_REDIRECT);
+    assert_eq!(bare.headers[header::LOCATION], "audit/");
+    for path in [
+        "/audit/index.html",
+        "/audit/verify",
+        "/audit/../checkpoint",
+        "/audit//page.js",
+        "/audit/Cargo.toml",
+    ] {
+        assert_eq!(get(&ledger, path).await.status, StatusCode::NOT_FOUND, "{path}");
     }
 }
 
