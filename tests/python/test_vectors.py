@@ -19,7 +19,7 @@ REASONS = {
     "malformed": (
         r"no tlog-proof|lacks its leaf|too many hashes|canonical|bytes where \d+ belong|^no |the note |three lines|torn"
         r"|^policy|group |quorum$|writers: |no list of Delta|no size or digest|path |stands twice|has a parent"
-        r"|that long|the trust directory cannot be used",
+        r"|that long|signature is too short|the trust directory cannot be used",
         r"is malformed|has no tag|it adds .* twice",
     ),
     "wrong_key": (r"no verifier key of type", r"has signature type 0x0\d, but"),
@@ -48,6 +48,8 @@ FIRST_IN_PYTHON = {
     "leaf: not signed": "not_included",
     "leaf: empty": "not_included",
     "leaf: sequence with a leading zero": "not_included",
+    "commit: a second commitInfo": "contradicts_leaf",
+    "commit: commitInfo.dab that is no object": "contradicts_leaf",
     "leaf: two hashes posing as a leaf, one level up": "not_included",
 }
 

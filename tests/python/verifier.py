@@ -145,7 +145,7 @@ def words_of(path):
         raw = path.read_bytes()
     except OSError as error:
         raise Undecided(str(error)) from None
-    need(raw.endswith(b"\n") and not re.search(rb"[\0-\x08\x0b-\x1f\x7f]", raw), f"{path.name} is torn")
+    need((not raw or raw.endswith(b"\n")) and not re.search(rb"[\0-\x08\x0b-\x1f\x7f]", raw), f"{path.name} is torn")
     lines = [re.findall("[^ \t]+", line) for line in raw.decode("utf-8", "surrogateescape").split("\n")]
     return [words for words in lines if words and not words[0].startswith("#")]
 
@@ -264,11 +264,12 @@ class Leaf:
         mine = {"tableId": self.subject.removeprefix("table/"), "version": self.sequence, "previous": parent}
         need(len(says) == 1 and isinstance(says[0], dict), f"{what}: the commit file has no commitInfo.dab")
         need({name: says[0].get(name) for name in mine} == mine, f"{what}: commitInfo.dab speaks of another commit")
+        need(len(actions(body, "metaData")) < 2, f"{what}: no list of Delta actions has a second metaData")
         files = {}
         for add in actions(body, "add"):
             path, size, tag = add.get("path"), add.get("size"), (add.get("tags") or {}).get("dab.blake3")
             need(isinstance(path, str) and path.isprintable() and path not in files, f"{what}: path {path!r}")
-            sized = type(size) is int and size >= 0
+            sized = type(size) is int and 0 <= size < 1 << 64
             need(sized and re.fullmatch("[0-9a-f]{64}", str(tag)), f"{what}: {path} has no size or digest")
             for spelling in (path, urllib.parse.unquote(path)):
                 odd = re.match(r"[A-Za-z][A-Za-z0-9+.-]*:|.*\\", spelling) or {"", ".", ".."} & {*spelling.split("/")}
@@ -284,8 +285,9 @@ def actions(body, kind):
     """The actions of one kind in a Delta commit file."""
     try:
         lines = body.decode().removesuffix("\n").split("\n")
-        found = [json.loads(line, object_pairs_hook=once) for line in lines]
-        need(all(len(action) == 1 for action in found), "no list of Delta actions: a line has none or two")
+        found = [json.loads(line, object_pairs_hook=once, parse_float=finite, parse_constant=finite) for line in lines]
+        one_each = all(isinstance(action, dict) and len(action) == 1 for action in found)
+        need(one_each, "no list of Delta actions: a line has none or two")
         found = [action[kind] for action in found if kind in action]
         need(all(isinstance(action.get("tags") or {}, dict) for action in found), "tags are no object")
         return found
@@ -297,6 +299,11 @@ def once(pairs):
     """An object whose keys stand once: of two equal ones, the next reader could take the other."""
     need(len({key for key, _ in pairs}) == len(pairs), "no list of Delta actions: a key stands twice")
     return dict(pairs)
+
+
+def finite(text):
+    need(abs(float(text)) < float("inf"), f"no list of Delta actions: {text} is no number")
+    return float(text)
 
 
 def check_data(path, fact, content):

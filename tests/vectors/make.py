@@ -24,13 +24,14 @@ import base64
 import json
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "python"))
 
 from blake3 import blake3
 
-from forgeries import RECEIPT_FORGERIES, RECEIPT_NEUTRAL, Evidence
+from forgeries import RECEIPT_FORGERIES, RECEIPT_NEUTRAL, Evidence, not_canonical
 from made_ledger import COSIGNER_KEY, MadeLedger, Signer, b64, leaf_text, note
 from verifier import leaf_hash
 
@@ -46,8 +47,8 @@ def written(raw):
 
 
 def vector(name, ledger, evidence, verdict=VALID, reason=None, **more):
-    policy = more.pop("policy", None) or (ledger.trust / "policy").read_bytes()
-    writers = more.pop("writers", None) or (ledger.trust / "writers").read_bytes()
+    policy = more.pop("policy", (ledger.trust / "policy").read_bytes())
+    writers = more.pop("writers", (ledger.trust / "writers").read_bytes())
     made = {"name": name, "verdict": verdict, "reason": reason, **more, "policy": written(policy)}
     made |= {"writers": written(writers), "proof": written(evidence.proof)}
     if evidence.commit is not None:
@@ -118,6 +119,22 @@ def receipts(directory):
     yield vector("wrong: another table than was asked for", ledger, alone, INVALID, "another_table", table_id="t")
     no_table = Evidence(ledger.receipt(2))
     yield vector("wrong: no table, though one was asked for", ledger, no_table, INVALID, "another_table", table_id="t")
+    single = Evidence(ledger.receipt(0, 1))
+    for index in (1, 2):
+        beyond = replace(single, proof=single.proof.replace(b"index 0", b"index %d" % index))
+        yield vector(f"wrong: leaf {index} of 1", ledger, beyond, INVALID, "not_included")
+    long = honest.with_head(honest.head()[:3] + (honest.head()[3:] * 63)[:63])
+    yield vector("wrong: a path of 63 hashes, as many as there may be", ledger, long, INVALID, "not_included")
+    for name, line in [
+        ("without signature", "— stranger.example"),
+        ("with a hyphen", "- stranger.example AAAAAAA="),
+        ("with two blanks", "— stranger.example  AAAAAAA="),
+        ("of a name with a plus", "— stranger+example AAAAAAA="),
+        ("not canonical", "— stranger.example AAAAAAB="),
+        ("of four bytes", "— stranger.example AAAAAA=="),
+    ]:
+        lined = alone.with_note(alone.note() + f"{line}\n".encode())
+        yield vector(f"wrong: a signature line {name}", ledger, lined, INVALID, "malformed")
     without_commit = Evidence(honest.proof, None, honest.data)
     yield vector("undecided: data files without their commit file", ledger, without_commit, UNDECIDED, "needs_commit")
     for name, change in RECEIPT_NEUTRAL.items():
@@ -169,11 +186,15 @@ def signed(directory):
     impostor = Signer(ledger.writer.name, "impostor")
     impostor.id = ledger.writer.id
     yield taken("leaf: signed with another key under a writer's key id", leaf(writer=impostor), reason="bad_signature")
+    longest = leaf(edit=lambda text: text.replace(b"WRITE", b"W" * 64))
+    yield taken("leaf: an operation of 64 characters", longest, VALID)
     parent = b64(leaf_hash(b""))
     for name, old, new in [
         ("another header", "dab/leaf/v1", "dab/leaf/v2"),
         ("a parent of sequence 0", "parent -", f"parent {parent}"),
         ("no parent of sequence 1", "sequence 0", "sequence 1"),
+        ("a parent not canonical", "0\nparent -", f"1\nparent {not_canonical(parent)}"),
+        ("a parent not canonical of sequence 0", "parent -", f"parent {not_canonical(parent)}"),
         ("two blanks", "files -", "files  -"),
         ("upper case hex digits", "sha256:e3b0", "sha256:E3B0"),
         ("no files counted as 0", "files -", f"files rfc6962-sha256:{DIGEST} 0"),
@@ -197,6 +218,10 @@ def signed(directory):
     yield bound("a size beyond 2^53", commit_file(add(size=(1 << 53) + 1)), large, VALID)
     unicode = [("\uffee", 1, DIGEST), ("\U0001f600", 1, DIGEST)]
     yield bound("paths in the order of their bytes", commit_file(add("\U0001f600"), add("\uffee")), unicode, VALID)
+    odd = "a b%20c/d%.parquet"
+    yield bound("a path with blanks and percents", commit_file(add(odd)), [(odd, 1, DIGEST)], VALID)
+    yield bound("without a last newline", commit_file(add()).removesuffix(b"\n"), files, VALID)
+    yield bound("with metadata", commit_file({"metaData": {}}), (), VALID)
     for key, value in [("tableId", "b"), ("version", 1), ("previous", parent)]:
         yield bound(f"of another {key}", commit_file(info=INFO | {key: value}), reason="contradicts_leaf")
     yield bound("without commitInfo.dab", b'{"commitInfo":{}}\n', reason="contradicts_leaf")
@@ -216,7 +241,15 @@ def signed(directory):
         ("two actions in a line", both, files),
         ("a key twice", twice, files),
         ("half a character", halved, files),
+        ("a size of 2^64", add(size=1 << 64), [("a", 1 << 64, DIGEST)]),
+        ("no path", add(path=None), [(None, 1, DIGEST)]),
         ("a list as action", "[]", ()),
+        ("a list that looks like an action", json.dumps([["add", add()["add"]]]), ()),
+        ("a string that does not end", '{"x":"', ()),
+        ("a number that is none", '{"x":{"y":NaN}}', ()),
+        ("a number beyond all bounds", '{"x":{"y":1e999}}', ()),
+        ("a second commitInfo", '{"commitInfo":{}}', ()),
+        ("a second metaData", '{"metaData":{}}\n{"metaData":{}}', ()),
         ("no action in a line", "{}", ()),
         ("half an object", '{"x":', ()),
         ("a blank line", "", ()),
@@ -227,11 +260,17 @@ def signed(directory):
         yield bound(f"the path {path}", commit_file(add(path)), [(path, 1, DIGEST)], reason="malformed")
     yield bound("not UTF-8", commit_file() + b'{"\xff":{}}\n', reason="malformed")
 
-    def other_digest(text):
-        at = text.index(b"sha256:") + 7
-        return text[:at] + (b"0" if text[at : at + 1] != b"0" else b"1") + text[at + 1 :]
+    yield bound("commitInfo.dab that is no object", b'{"commitInfo":{"dab":7}}\n', reason="malformed")
 
-    yield bound("another SHA-256, the right BLAKE3", commit_file(), reason="body_differs", edit=other_digest)
+    def with_other(digest):
+        def edit(text):
+            at = text.index(digest) + len(digest)
+            return text[:at] + (b"0" if text[at : at + 1] != b"0" else b"1") + text[at + 1 :]
+
+        return edit
+
+    for name, digest in (("SHA-256", b" sha256:"), ("BLAKE3", b"blake3:")):
+        yield bound(f"another {name}, all else right", commit_file(), reason="body_differs", edit=with_other(digest))
 
 
 # certified.json
@@ -308,9 +347,18 @@ def certified(directory):
         """A signature without a time, under the key id of the cosigner."""
         return f"— {replicas[3].name} {b64(replicas[3].id + replicas[3].private.sign(text))}\n".encode()
 
+    def extended(line):
+        name, blob = line.decode().rsplit(" ", 1)
+        return f"{name} {b64(base64.b64decode(blob) + b'x')}\n".encode()
+
     bad = {"policy": "3 of 4", "signers": "", "verdict": INVALID, "reason": "bad_signature"}
     yield case(**bad, lines_of=with_r4(moved), name="a cosignature moved to another time")
     yield case(**bad, lines_of=with_r4(plain), name="a cosignature without time")
+    long = with_r4(lambda text: extended(replicas[3].line(text)))
+    yield case(**bad, lines_of=long, name="a cosignature of one byte more")
+    yield case(**bad, lines_of=lambda text: extended(ledger.log.line(text)), name="a log's signature of one byte more")
+    short = with_r4(lambda text: f"— {replicas[3].name} {b64(replicas[3].id + b'short')}\n".encode())
+    yield case(**bad, lines_of=short, name="a cosignature of five bytes")
     late = with_r4(lambda text: replicas[3].line(text, time=1 << 63))
     yield case(**bad, lines_of=late, name="a cosignature at 2^63")
     other = with_r4(lambda text: replicas[3].line(text.replace(b"\n1\n", b"\n2\n")))
@@ -334,6 +382,7 @@ def trust(directory):
             f" # top\n\n\tlog\t{log} https://l.example/ \nquorum  none\n",
         ),
         ("a comment that is not UTF-8", VALID, None, f"log {log}\nquorum none\n".encode() + b"# \xff\n"),
+        ("a control character in a comment", UNDECIDED, "malformed", f"log {log}\nquorum none\n# \x07\n"),
         ("a group of no use", VALID, None, f"log {log}\nwitness w {a}\ngroup g any w\nquorum none\n"),
         ("no quorum", UNDECIDED, "malformed", f"log {log}\n"),
         ("two quorums", UNDECIDED, "malformed", f"log {log}\nquorum none\nquorum none\n"),
@@ -381,6 +430,7 @@ def trust(directory):
         ("another subject", INVALID, "writer_not_allowed", f"{writer} digest/b digest/aa table/*\n"),
         ("another key", INVALID, "writer_unknown", f"{Signer('dab/made/node1', 'x').vkey} *\n"),
         ("nobody", INVALID, "writer_unknown", "# nobody yet\n"),
+        ("an empty file", INVALID, "writer_unknown", ""),
         ("no subject", UNDECIDED, "malformed", f"{writer}\n"),
         ("a star in the middle", UNDECIDED, "malformed", f"{writer} d*a\n"),
         ("two stars", UNDECIDED, "malformed", f"{writer} dig**\n"),
