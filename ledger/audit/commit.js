@@ -165,7 +165,7 @@ function sharedSegments(one, two) {
   return different < 0 ? ours.length : different;
 }
 
-// BLAKE3 of a file that need not fit into memory. `progress` is told how many bytes were hashed.
+// BLAKE3 of a file that need not fit into memory. `progress` is told which part was hashed.
 async function hashFile(file, progress) {
   const hasher = new Blake3();
   try {
@@ -174,7 +174,8 @@ async function hashFile(file, progress) {
       const { value, done: ended } = await reader.read();
       if (ended) return hex(hasher.digest());
       hasher.update(value);
-      progress(done += value.length);
+      done += value.length;
+      progress(done / file.size);
     }
   } catch (error) {
     throw new Undecided("unreadable", `it cannot be read: ${error.message}`);

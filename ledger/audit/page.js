@@ -65,7 +65,10 @@ async function check() {
     return;
   }
   say("Checking…");
-  const progress = (path, bytes) => mine === turn && say(`Hashing ${path}: ${Math.floor(bytes / 1e6)} MB`);
+  const progress = (path, part) => {
+    if (mine !== turn) throw new Error("the files have changed"); // ends the work, whose report nobody waits for
+    say(`Hashing ${path}: ${10 * Math.floor(10 * part)} %`);
+  };
   const asked = { proof: proof.file, policy: policy.file, writers: writers.file, commit: commit?.file, data, progress };
   try {
     const report = await verify({ ...asked, tableId: at("table-id").value.trim() });
@@ -79,10 +82,10 @@ async function check() {
   }
 }
 
-// Says how far it is, to eyes and ears.
+// Says how far it is, to eyes and ears; the same thing once.
 function say(words) {
   at("status").classList.remove("shown-below");
-  at("status").textContent = shown(words);
+  if (at("status").textContent !== shown(words)) at("status").textContent = shown(words);
 }
 
 const SIGNS = { VALID: "✓", INVALID: "✗", UNDECIDED: "?" };

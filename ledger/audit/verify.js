@@ -3,7 +3,8 @@
 "use strict";
 
 // What to check. `proof`, `policy` and `writers` are Files; `commit` may be one; `data` is a list of {path, file}; and
-// `tableId` may name the table that the receipt must be for. `progress(path, bytes)` is told how far a data file is.
+// `tableId` may name the table that the receipt must be for. `progress(path, part)` is told how much of a data file, from
+// 0 to 1, has been hashed.
 async function verify({ proof, policy, writers, commit = null, data = [], tableId = "", progress = () => {} }) {
   const report = {
     title: "receipt", facts: [], checked: [], signatures: [], certification: null, failures: [], undecided: [],
@@ -12,7 +13,7 @@ async function verify({ proof, policy, writers, commit = null, data = [], tableI
   try {
     await checkAll(report, { proof, policy, writers, commit, data, tableId, progress });
   } catch (error) {
-    note(report, error, null);
+    record(report, error, null);
   }
   report.verdict = report.failures.length ? "INVALID" : report.undecided.length ? "UNDECIDED" : "VALID";
   return report;
@@ -33,7 +34,7 @@ async function checkAll(report, { proof, policy, writers, commit, data, tableId,
     await checkDataFiles(report, leaf, says, data, progress);
   } else {
     const missing = new Undecided("needs_commit", "needs the commit file that adds it");
-    for (const { path } of data) note(report, missing, path);
+    for (const { path } of data) record(report, missing, path);
   }
   report.notChecked.push("what was notarized after this checkpoint: audit the table or the ledger for that");
   if (leaf.tableId !== null) report.notChecked.push("the user named in the commit: that is the writer's word");
@@ -56,7 +57,8 @@ async function readSmall(what, file, limit) {
   return readFile(file);
 }
 
-function note(report, error, place) {
+// Puts an error where it belongs in the report.
+function record(report, error, place) {
   if (error instanceof Undecided) {
     report.undecided.push({ reason: error.reason, place, message: error.message });
   } else if (error instanceof Invalid) {
@@ -96,7 +98,7 @@ function checkTable(report, { tableId, subject }, expected) {
     report.checked.push(`the table id is ${expected}, as asked for`);
   } else {
     const what = tableId !== null ? `table id ${tableId}, not` : `subject ${subject}, not table`;
-    note(report, new Invalid("another_table", `the receipt is for ${what} ${expected}`), null);
+    record(report, new Invalid("another_table", `the receipt is for ${what} ${expected}`), null);
   }
 }
 
@@ -115,7 +117,7 @@ async function bodyOf(report, leaf, commit) {
     }
     return says;
   } catch (error) {
-    note(report, error, `version ${leaf.sequence}, ${commit.name}`);
+    record(report, error, `version ${leaf.sequence}, ${commit.name}`);
     return error;
   }
 }
@@ -124,11 +126,11 @@ async function checkDataFiles(report, leaf, { adds, changeFiles }, data, progres
   const unseen = new Set(adds);
   for (const { path, file } of data) {
     try {
-      const add = await checkData(adds, path, file, (bytes) => progress(path, bytes));
+      const add = await checkData(adds, path, file, (part) => progress(path, part));
       unseen.delete(add);
       report.checked.push(`data file ${add.path}: ${add.size} bytes, their BLAKE3`);
     } catch (error) {
-      note(report, error, `version ${leaf.sequence}, ${path}`);
+      record(report, error, `version ${leaf.sequence}, ${path}`);
     }
   }
   if (unseen.size > 0) {
