@@ -225,6 +225,15 @@ def test_groups_nest_no_deeper_than_the_limit(verifier, made_home):
         assert judged(verifier, evidence, policy + groups.encode(), writers)["verdict"] == verdict
 
 
+def test_a_note_has_no_more_signature_lines_than_the_limit(verifier, made_home):
+    evidence = Evidence(made_home.evidence(VERSION).proof)
+    text = evidence.note().rpartition(b"\n\n")[0] + b"\n"
+    for strangers, verdict in ((63, "VALID"), (64, "INVALID")):
+        lines = b"".join(Signer(f"stranger{i}.example", "s").line(text) for i in range(strangers))
+        found = judge(verifier, evidence.with_note(evidence.note() + lines), made_home.trust)
+        assert found["verdict"] == verdict, found
+
+
 # what a person does
 
 
