@@ -9,12 +9,11 @@
 //! | `/health` | JSON: are the node's parts well, how far is it, who certifies; at most a second old | none |
 //!
 //! A tile's path is parsed and written anew before a file is opened, so only the one spelling that C2SP tlog-tiles
-//! gives it leads anywhere. A partial tile that was removed because its full tile exists is 404: clients ask for the
-//! full one. TLS and listening are the binary's.
+//! gives it leads anywhere. A partial tile that was removed is cut from the wider one that took its place, so that
+//! every size ever certified can be read. TLS and listening are the binary's.
 
 mod health;
 
-use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -25,6 +24,8 @@ use axum::http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_TYP
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use dab_proof::files::DirSource;
+use dab_proof::source::Source;
 use dab_proof::tile::{BundlePath, TilePath};
 
 pub use self::health::Part;
@@ -39,7 +40,7 @@ const NO_CACHE: HeaderValue = HeaderValue::from_static("no-store");
 
 /// The folder of the public files.
 #[derive(Clone)]
-struct PublicDir(PathBuf);
+struct PublicDir(DirSource);
 
 /// The routes for the public files in `public_dir`, and for the health of `ledger` and of the node's other `parts`. GET and
 /// HEAD only.
@@ -47,27 +48,32 @@ pub fn router(public_dir: impl Into<PathBuf>, ledger: Arc<dyn LedgerReader>, par
     Router::new()
         .route("/checkpoint", get(checkpoint))
         .route("/tile/{*rest}", get(tile))
-        .with_state(PublicDir(public_dir.into()))
+        .with_state(PublicDir(DirSource::new(public_dir)))
         .merge(audit_page::router())
         .merge(health::router(ledger, parts))
 }
 
-async fn checkpoint(State(PublicDir(dir)): State<PublicDir>) -> Response {
-    file(dir.join("checkpoint"), "text/plain; charset=utf-8", CHECKPOINT_CACHE).await
+async fn checkpoint(State(PublicDir(files)): State<PublicDir>) -> Response {
+    let name = "checkpoint".to_owned();
+    file(files, name, "text/plain; charset=utf-8", CHECKPOINT_CACHE).await
 }
 
-async fn tile(State(PublicDir(dir)): State<PublicDir>, Path(rest): Path<String>) -> Response {
+async fn tile(State(PublicDir(files)): State<PublicDir>, Path(rest): Path<String>) -> Response {
     let asked = format!("tile/{rest}");
     let tile = asked.parse::<TilePath>().map(|path| path.to_string());
     let Ok(name) = tile.or_else(|_| asked.parse::<BundlePath>().map(|path| path.to_string())) else {
         return plain(StatusCode::NOT_FOUND, "no such tile\n");
     };
-    file(dir.join(name), "application/octet-stream", TILE_CACHE).await
+    file(files, name, "application/octet-stream", TILE_CACHE).await
 }
 
-async fn file(path: PathBuf, content_type: &'static str, cache: HeaderValue) -> Response {
-    match tokio::fs::read(&path).await {
-        Ok(bytes) => {
+async fn file(files: DirSource, name: String, content_type: &'static str, cache: HeaderValue) -> Response {
+    let read = tokio::task::spawn_blocking(move || files.read(&name)).await;
+    match read
+        .map_err(|error| error.to_string())
+        .and_then(|read| read.map_err(|error| error.to_string()))
+    {
+        Ok(Some(bytes)) => {
             let headers = [
                 (CONTENT_TYPE, HeaderValue::from_static(content_type)),
                 (CACHE_CONTROL, cache),
@@ -77,11 +83,9 @@ async fn file(path: PathBuf, content_type: &'static str, cache: HeaderValue) -> 
             ];
             (StatusCode::OK, headers, Body::from(bytes)).into_response()
         }
-        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
-            plain(StatusCode::NOT_FOUND, "not there\n")
-        }
+        Ok(None) => plain(StatusCode::NOT_FOUND, "not there\n"),
         Err(error) => {
-            tracing::warn!(path = %path.display(), %error, "cannot read a public file");
+            tracing::warn!(%error, "cannot read a public file");
             plain(StatusCode::INTERNAL_SERVER_ERROR, "cannot be read\n")
         }
     }

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use dab_proof::checkpoint::{Checkpoint, SignedCheckpoint};
 use dab_proof::note::SigningKey;
 use dab_proof::policy::{Certification, Policy};
+use dab_proof::tree::TreeSize;
 
 use crate::Error;
 use crate::durable;
@@ -136,6 +137,12 @@ impl Issuer {
     pub(crate) fn sync(&self) -> Result<(), Error> {
         durable::sync_file(&self.path)?;
         durable::sync_dir(durable::parent(&self.path))
+    }
+
+    /// Sizes of the checkpoints that may stand in the public file: those that earlier runs left, and the last one issued.
+    pub(crate) fn public_sizes(&self) -> impl Iterator<Item = TreeSize> {
+        let known = self.known.iter().map(|known| &known.signed);
+        known.chain(&self.last).map(|signed| signed.checkpoint().size)
     }
 
     /// The last checkpoint issued.

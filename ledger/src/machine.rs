@@ -141,8 +141,10 @@ impl Machine {
     /// 1. tiles: ahead of the state, which replays from its last flush and writes the same files again;
     /// 2. checkpoint: as 1, and the replay comes to its root;
     /// 3. commit index: as 2; without this step the state could be ahead of what the log knows to be committed;
-    /// 4. state: nothing to replay; the log still holds entries that nobody needs;
-    /// 5. raft log: a base record without the removals, which the next open does.
+    /// 4. state: nothing to replay; the log still holds entries that nobody needs, and `public/` the partial tiles of the
+    ///    state before;
+    /// 5. partial tiles: as 4; the next run removes those that are left;
+    /// 6. raft log: a base record without the removals, which the next open does.
     pub(crate) fn flush(&mut self, raft_log: &mut LogStorage) -> Result<(), Error> {
         let _span = tracing::debug_span!("flush", raft_index = self.applied.index).entered();
         self.tiles.sync()?;
@@ -167,6 +169,9 @@ impl Machine {
         crash_point!("flush::state");
         self.shared.write(|_, state| state.forget_recent())?;
         (self.flushed, self.flushed_size) = (self.applied, self.tiles.size());
+        self.tiles.restarts_here();
+        self.tiles.tidy(self.issuer.public_sizes())?;
+        crash_point!("flush::tidied");
         raft_log.compact(self.flushed.index)
     }
 
@@ -277,7 +282,7 @@ impl Application for Machine {
             }
         }
         // after the answers, so that nobody waits for it
-        self.tiles.tidy()
+        self.tiles.tidy(self.issuer.public_sizes())
     }
 
     fn read_ready(&mut self, raft_index: u64, context: &[u8]) {

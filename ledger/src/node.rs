@@ -12,6 +12,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use dab_proof::files::DirSource;
 use dab_proof::note::SigningKey;
 use dab_proof::report::{Report, Verdict};
 use dab_proof::trust::Trust;
@@ -38,7 +39,7 @@ use crate::state_machine::Settings;
 use crate::state_machine::check::check;
 use crate::state_machine::entry::ProposalBytes;
 use crate::state_store::StateStore;
-use crate::tile_store::{PublicFiles, TileStore};
+use crate::tile_store::TileStore;
 
 /// The raft id of a ledger's first node. An id is never given again once its data is lost.
 const RAFT_ID_FIRST: u64 = 1;
@@ -105,7 +106,7 @@ impl Node {
         let tiles = TileStore::open(&dirs.public, frontier_in(&meta)?)?;
         let policy = identity.trust.policy.clone();
         let issuer = Issuer::open(&dirs.public, identity.log, policy.clone(), &meta.checkpoint)?;
-        let shared = Shared::new(PublicFiles::new(&dirs.public), state, lock, &policy, &origin)?;
+        let shared = Shared::new(DirSource::new(&dirs.public), state, lock, &policy, &origin)?;
         let flush_limits = FlushLimits {
             entries_max: limits.flush_entries_max,
             leaves_max: limits.flush_leaves_max,

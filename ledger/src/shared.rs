@@ -4,6 +4,7 @@ use std::fs::File;
 use std::sync::Arc;
 
 use dab_proof::checkpoint::SignedCheckpoint;
+use dab_proof::files::DirSource;
 use dab_proof::leaf::SignedLeaf;
 use dab_proof::policy::Certification;
 use dab_proof::receipt::Receipt;
@@ -18,13 +19,12 @@ use crate::Error;
 use crate::reader::Certified;
 use crate::state_machine::StateView;
 use crate::state_store::StateStore;
-use crate::tile_store::PublicFiles;
 
 /// The meeting point of the raft thread, which alone writes, and the readers.
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) origin: String,
-    pub(crate) files: PublicFiles,
+    pub(crate) files: DirSource,
     pub(crate) visible: RwLock<Visible>,
     /// Why the node failed, once it has.
     failure: watch::Sender<Option<String>>,
@@ -55,7 +55,7 @@ impl Visible {
 
 impl Shared {
     pub(crate) fn new(
-        files: PublicFiles,
+        files: DirSource,
         state: StateStore,
         lock: File,
         policy: &Policy,

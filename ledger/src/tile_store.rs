@@ -11,80 +11,50 @@
 //! to [`TileStore::sync`], which the node calls before it forgets the raft entries that would rebuild them. Until then
 //! a power cut may lose or empty these files, and the replay writes every one of them again.
 //!
-//! Each size that gets a checkpoint has its partial tiles, written before the checkpoint names the size. When a tile is
-//! full its partial ones go, but for those that the durable state ends in: should a power cut lose the full tile, the
-//! replay begins from these.
+//! Each size that gets a checkpoint has its partial tiles, written before the checkpoint names the size. A wider tile begins
+//! with the hashes of a narrower one, so [`TileStore::tidy`] removes the partial ones that were grown out of, but for
+//! those of a size at which a restart may open the tree, of the checkpoint that stands in `public/`, and of the
+//! last [`SIZES_KEPT`] sizes. Whoever asks for another width gets it cut from the widest one.
 
+mod partials;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
-use std::fs;
+use std::collections::{BTreeSet, VecDeque};
 use std::path::{Path, PathBuf};
 
+use dab_proof::files::DirSource;
 use dab_proof::hash::{Hash, leaf_hash, node_hash};
 use dab_proof::source::Source;
 use dab_proof::tile::{self, BundlePath, HASHES_PER_TILE, TilePath};
 use dab_proof::tree::{Frontier, LeafIndex, TreeSize};
 
 use crate::Error;
-use crate::durable::{self, Access, io};
+use crate::durable::{self, Access};
 
 const FULL: usize = HASHES_PER_TILE as usize;
 
-/// The public files, read as any auditor reads them.
-#[derive(Clone, Debug)]
-pub(crate) struct PublicFiles {
-    root: PathBuf,
-}
+/// Sizes whose partial tiles stay, the newest included: whoever has just read a checkpoint reads tiles of its size next,
+/// perhaps through a web server that knows nothing of tiles.
+const SIZES_KEPT: usize = 8;
 
 /// The writer of tiles; one per node.
 #[derive(Debug)]
 pub(crate) struct TileStore {
-    files: PublicFiles,
+    files: DirSource,
+    root: PathBuf,
     frontier: Frontier,
     /// The right edge: entries of the last bundle, and for each level the hashes of the last tile; never full.
     bundle: Vec<Vec<u8>>,
     edge: Vec<Vec<Hash>>,
-    /// Files that [`Self::sync`] has yet to make durable, besides the right edge.
+    /// Full tiles and bundles that [`Self::sync`] has yet to make durable.
     unsynced: BTreeSet<PathBuf>,
-    /// The right edge as it was last made durable.
-    durable_edge: BTreeSet<PathBuf>,
-    /// Full tiles whose partial ones may go.
-    filled: Vec<PathBuf>,
-}
-
-impl PublicFiles {
-    pub(crate) fn new(root: &Path) -> Self {
-        Self {
-            root: root.to_path_buf(),
-        }
-    }
-
-    pub(crate) fn path(&self, name: &str) -> PathBuf {
-        self.root.join(name)
-    }
-}
-
-impl Source for PublicFiles {
-    fn read(&self, path: &str) -> Result<Option<Vec<u8>>, dab_proof::Error> {
-        let file = self.root.join(path);
-        match fs::read(&file) {
-            Ok(bytes) => Ok(Some(bytes)),
-            Err(error)
-                if matches!(
-                    error.kind(),
-                    std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory
-                ) =>
-            {
-                Ok(None)
-            }
-            Err(error) => Err(dab_proof::Error::Unavailable {
-                path: file.display().to_string(),
-                reason: error.to_string(),
-            }),
-        }
-    }
+    /// Partial tiles and bundles on disk.
+    partials: BTreeSet<PathBuf>,
+    /// Sizes at which a restart may open the tree: that of the durable state, and the one that a flush makes durable.
+    restart_sizes: BTreeSet<TreeSize>,
+    /// The last sizes of this run, at most [`SIZES_KEPT`].
+    recent_sizes: VecDeque<TreeSize>,
 }
 
 impl TileStore {
@@ -95,18 +65,21 @@ impl TileStore {
     /// [`Error::Inconsistent`] when the tiles of the right edge are missing or do not hash to the frontier.
     pub(crate) fn open(root: &Path, frontier: Frontier) -> Result<Self, Error> {
         durable::create_dir(&root.join("tile"), Access::Everyone)?;
+        let size = frontier.size();
         let mut store = Self {
-            files: PublicFiles::new(root),
+            files: DirSource::new(root),
+            root: root.to_path_buf(),
             frontier,
             bundle: Vec::new(),
             edge: Vec::new(),
             unsynced: BTreeSet::new(),
-            durable_edge: BTreeSet::new(),
-            filled: Vec::new(),
+            partials: BTreeSet::new(),
+            restart_sizes: BTreeSet::from([size]),
+            recent_sizes: VecDeque::new(),
         };
         match store.read_edge().and_then(|()| store.edge_holds()) {
             Ok(true) => {
-                store.durable_edge = store.edge_paths()?;
+                store.partials = partials::left_beside(root, size)?;
                 Ok(store)
             }
             Ok(false) => Err(store.mismatch("they do not hash to it")),
@@ -152,58 +125,49 @@ impl TileStore {
                 self.write_tile(level)?;
             }
         }
+        self.recent_sizes.push_back(self.size());
+        if self.recent_sizes.len() > SIZES_KEPT {
+            self.recent_sizes.pop_front();
+        }
         Ok(())
     }
 
-    /// Makes the tree durable as it stands; then the raft entries that made it may go.
+    /// Makes the tree durable as it stands. Until [`Self::restarts_here`] a restart may also begin at the size before.
     pub(crate) fn sync(&mut self) -> Result<(), Error> {
         let mut paths = std::mem::take(&mut self.unsynced);
-        let edge = self.edge_paths()?;
-        paths.extend(edge.iter().cloned());
-        let mut dirs = BTreeSet::from([self.files.root.clone()]);
+        paths.extend(partials::of_size(&self.root, self.size())?);
+        let mut dirs = BTreeSet::from([self.root.clone()]);
         for path in &paths {
             durable::sync_file(path)?;
-            let above = path
-                .ancestors()
-                .skip(1)
-                .take_while(|dir| dir.starts_with(&self.files.root));
+            let above = path.ancestors().skip(1).take_while(|dir| dir.starts_with(&self.root));
             dirs.extend(above.map(Path::to_path_buf));
         }
         dirs.iter().try_for_each(|dir| durable::sync_dir(dir))?;
-        // a full tile that is durable serves every width, also that of the edge before
-        let outlived = std::mem::replace(&mut self.durable_edge, edge);
-        self.filled.extend(
-            outlived
-                .iter()
-                .filter_map(|path| full_of(path))
-                .filter(|full| paths.contains(full)),
-        );
-        self.tidy()
-    }
-
-    /// Removes the partial tiles that nobody needs any more. Nothing breaks when a crash leaves some of them.
-    pub(crate) fn tidy(&mut self) -> Result<(), Error> {
-        for full in std::mem::take(&mut self.filled) {
-            let mut name = full.file_name().unwrap_or_default().to_os_string();
-            name.push(".p");
-            remove_all_but(&full.with_file_name(name), &self.durable_edge)?;
-        }
+        self.restart_sizes.insert(self.size());
         Ok(())
     }
 
-    /// The partial tiles and the partial bundle at the right edge.
-    fn edge_paths(&self) -> Result<BTreeSet<PathBuf>, Error> {
-        let mut paths = BTreeSet::new();
-        if !self.bundle.is_empty() {
-            let path = BundlePath::new(self.size().0 / FULL as u64, self.bundle.len() as u16)?;
-            paths.insert(self.files.path(&path.to_string()));
+    /// Told that the state is durable at the size of the last sync: the right edge that a restart opened before may go.
+    pub(crate) fn restarts_here(&mut self) {
+        self.restart_sizes = BTreeSet::from([self.size()]);
+    }
+
+    /// Removes the partial tiles that nobody needs any more, `certified` being the sizes of the checkpoints that may
+    /// stand in `public/`. A crash leaves some of them, which the next run finds and removes.
+    pub(crate) fn tidy(&mut self, certified: impl Iterator<Item = TreeSize>) -> Result<(), Error> {
+        let sizes: BTreeSet<TreeSize> = certified
+            .chain(self.restart_sizes.iter().copied())
+            .chain(self.recent_sizes.iter().copied())
+            .collect();
+        let mut kept = BTreeSet::new();
+        for size in sizes {
+            kept.extend(partials::of_size(&self.root, size)?);
         }
-        for (level, hashes) in self.edge.iter().enumerate() {
-            if !hashes.is_empty() {
-                paths.insert(self.files.path(&self.edge_path(level)?.to_string()));
-            }
-        }
-        Ok(paths)
+        let (kept, outgrown) = std::mem::take(&mut self.partials)
+            .into_iter()
+            .partition(|path| kept.contains(path));
+        self.partials = kept;
+        partials::remove(&outgrown)
     }
 
     fn push(&mut self, level: usize, hash: Hash) -> Result<(), Error> {
@@ -225,7 +189,7 @@ impl TileStore {
     fn write_bundle(&mut self, index: u64) -> Result<(), Error> {
         let path = BundlePath::new(index, self.bundle.len() as u16)?;
         let bytes = tile::encode_bundle(&self.bundle)?;
-        self.write(&path.to_string(), &bytes, self.bundle.len() == FULL)
+        self.write(&path.to_string(), &bytes, path.width() == HASHES_PER_TILE)
     }
 
     fn write_full_tile(&mut self, level: usize) -> Result<(), Error> {
@@ -250,10 +214,8 @@ impl TileStore {
     fn write(&mut self, name: &str, bytes: &[u8], full: bool) -> Result<(), Error> {
         let path = self.files.path(name);
         durable::replace_unsynced(&path, &self.files.path(".writing"), bytes)?;
-        if full {
-            self.filled.push(path.clone());
-            self.unsynced.insert(path);
-        }
+        let written = if full { &mut self.unsynced } else { &mut self.partials };
+        written.insert(path);
         Ok(())
     }
 
@@ -297,7 +259,7 @@ impl TileStore {
     }
 
     fn mismatch(&self, reason: &str) -> Error {
-        let (size, root, dir) = (self.size(), self.root(), self.files.root.display());
+        let (size, root, dir) = (self.size(), self.root(), self.root.display());
         let reason =
             format!("the state has {size} leaves with root {root}, but the tiles in {dir} are others: {reason}");
         Error::Inconsistent { reason }
@@ -316,30 +278,4 @@ impl Source for TileStore {
         }
         self.files.read(path)
     }
-}
-
-/// The full tile that a partial one grows into: `001` for `001.p/44`.
-fn full_of(partial: &Path) -> Option<PathBuf> {
-    let dir = partial.parent()?;
-    (dir.extension()? == "p").then(|| dir.with_extension(""))
-}
-
-fn remove_all_but(dir: &Path, kept: &BTreeSet<PathBuf>) -> Result<(), Error> {
-    let found = match fs::read_dir(dir) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-        found => found.map_err(io("list", dir))?,
-    };
-    let mut emptied = true;
-    for file in found {
-        let path = file.map_err(io("list", dir))?.path();
-        if kept.contains(&path) {
-            emptied = false;
-        } else {
-            fs::remove_file(&path).map_err(io("remove", &path))?;
-        }
-    }
-    if emptied {
-        fs::remove_dir(dir).map_err(io("remove", dir))?;
-    }
-    Ok(())
 }

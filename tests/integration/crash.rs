@@ -46,6 +46,7 @@ const FLUSH_POINTS: &[&str] = &[
     "flush::checkpoint",
     "flush::commit_index",
     "flush::state",
+    "flush::tidied",
 ];
 
 pub(crate) fn data_directory() -> (TempDir, std::path::PathBuf) {

@@ -4,6 +4,7 @@
 //! Paths that name no regular file (pipes, devices, folders) are refused rather than read, and every read stops at the
 //! limit of its format and at the size that the system stated.
 
+mod narrowed;
 mod table;
 
 pub use table::DirTable;
@@ -23,7 +24,10 @@ use crate::trust::{LEDGER_BYTES_MAX, Trust};
 use crate::verify::{Artefacts, DataArtefact, verify};
 use crate::writers::WRITERS_BYTES_MAX;
 
-/// The public files of a ledger in a folder.
+/// The public files of a ledger in a folder: a copy, or that of a node that runs.
+///
+/// A partial tile or bundle that is not there is cut from the widest one of its place, for a node removes those of
+/// earlier sizes. So an older checkpoint can be read with newer files.
 #[derive(Debug, Clone)]
 pub struct DirSource {
     root: PathBuf,
@@ -43,11 +47,23 @@ impl DirSource {
     pub fn new(root: impl Into<PathBuf>) -> DirSource {
         DirSource { root: root.into() }
     }
+
+    /// Where a public file lies.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.root.join(name)
+    }
+
+    fn read_stored(&self, path: &str) -> Result<Option<Vec<u8>>, Error> {
+        read_limited(&self.path(path), "public file", limit_of(path))
+    }
 }
 
 impl Source for DirSource {
     fn read(&self, path: &str) -> Result<Option<Vec<u8>>, Error> {
-        read_limited(&self.root.join(path), "public file", limit_of(path))
+        match self.read_stored(path)? {
+            None => self.read_narrowed(path),
+            stored => Ok(stored),
+        }
     }
 }
 

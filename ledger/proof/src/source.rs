@@ -10,8 +10,9 @@ pub trait Source {
     /// The whole file, or `None` when there is none of that name.
     ///
     /// An implementation answers with the bytes as stored, undoes any content encoding of its transport, and refuses
-    /// a file larger than `limit_of(path)` with `TooLarge`. It need not check anything else: what it returns is not
-    /// trusted.
+    /// a file larger than `limit_of(path)` with `TooLarge`. For a partial tile or bundle that gave way to a wider one it
+    /// may answer with the beginning of that: the bytes are the same. It need not check anything else: what it returns
+    /// is not trusted.
     ///
     /// # Errors
     /// `Unavailable` when the file could not be looked for or not be read.

@@ -77,6 +77,36 @@ pub fn encode_bundle<T: AsRef<[u8]>>(entries: &[T]) -> Result<Vec<u8>, Error> {
 /// # Errors
 /// `Malformed` when an entry is cut short or bytes remain after the last one.
 pub fn decode_bundle(bytes: &[u8], width: u16) -> Result<Vec<&[u8]>, Error> {
+    let (entries, rest) = split_entries(bytes, width)?;
+    if !rest.is_empty() {
+        let reason = format!("{} bytes follow the last of {width} entries", rest.len());
+        return Err(Error::malformed("entry bundle", reason));
+    }
+    Ok(entries)
+}
+
+/// The bytes of a tile of `width` hashes, from those of the same tile when it was at least as wide.
+///
+/// # Errors
+/// `Malformed` when there are fewer hashes.
+pub fn cut_tile(wider: &[u8], width: u16) -> Result<&[u8], Error> {
+    wider.get(..width as usize * HASH_BYTES).ok_or_else(|| {
+        let reason = format!("{} bytes do not reach to {width} hashes of {HASH_BYTES}", wider.len());
+        Error::malformed("tile", reason)
+    })
+}
+
+/// The bytes of a bundle of `width` entries, from those of the same bundle when it was at least as wide.
+///
+/// # Errors
+/// `Malformed` when there are fewer entries.
+pub fn cut_bundle(wider: &[u8], width: u16) -> Result<&[u8], Error> {
+    let (_, rest) = split_entries(wider, width)?;
+    Ok(&wider[..wider.len() - rest.len()])
+}
+
+/// The first `width` entries, and the bytes behind them.
+fn split_entries(bytes: &[u8], width: u16) -> Result<(Vec<&[u8]>, &[u8]), Error> {
     let mut rest = bytes;
     let mut entries = Vec::with_capacity(width as usize);
     for position in 0..width {
@@ -88,11 +118,7 @@ pub fn decode_bundle(bytes: &[u8], width: u16) -> Result<Vec<&[u8]>, Error> {
         entries.push(entry);
         rest = after;
     }
-    if !rest.is_empty() {
-        let reason = format!("{} bytes follow the last of {width} entries", rest.len());
-        return Err(Error::malformed("entry bundle", reason));
-    }
-    Ok(entries)
+    Ok((entries, rest))
 }
 
 /// Hash of the perfect subtree `(level, index)` of a tree of `size` leaves, from the tiles of `source`.
@@ -174,6 +200,25 @@ mod tests {
         assert!(encode_bundle(&[vec![0; ENTRY_BYTES_MAX + 1]]).is_err());
         assert!(encode_bundle::<Vec<u8>>(&[]).is_err());
         assert!(encode_bundle(&vec![b""; 257]).is_err());
+    }
+
+    #[test]
+    fn narrower_file_is_the_beginning_of_a_wider_one() {
+        let entries: [&[u8]; 3] = [b"one", b"", b"three"];
+        let hashes = entries.map(crate::hash::leaf_hash);
+        let (bundle, tile) = (encode_bundle(&entries).unwrap(), encode_tile(&hashes));
+        for width in 1..=3 {
+            let first = ..width as usize;
+            assert_eq!(
+                cut_bundle(&bundle, width).unwrap(),
+                encode_bundle(&entries[first]).unwrap()
+            );
+            assert_eq!(cut_tile(&tile, width).unwrap(), encode_tile(&hashes[first]));
+        }
+        assert!(cut_bundle(&bundle, 4).is_err());
+        assert!(cut_bundle(&bundle[..bundle.len() - 1], 3).is_err());
+        assert!(cut_tile(&tile, 4).is_err());
+        assert!(cut_tile(&tile[..95], 3).is_err());
     }
 
     #[test]

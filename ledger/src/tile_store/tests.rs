@@ -1,5 +1,7 @@
 //! The public tree against the entries it is made from.
 
+use std::fs;
+
 use dab_proof::tile::{new_bundles, new_tiles};
 
 use super::*;
@@ -81,30 +83,64 @@ fn a_tree_of_70000_leaves_has_the_tiles_of_the_specification() {
     }
 }
 
+/// Removes what may go when the checkpoint of this size is out.
+fn tidy(store: &mut TileStore) {
+    store.tidy(std::iter::once(store.size())).unwrap();
+}
+
+/// A flush whose state became durable.
+fn flush(store: &mut TileStore) {
+    store.sync().unwrap();
+    store.restarts_here();
+    tidy(store);
+}
+
+/// The widths that lie in a folder of partial files.
+fn widths(dir: &Path, name: &str) -> Vec<u16> {
+    let found = fs::read_dir(dir.join("tile").join(name)).into_iter().flatten();
+    let width = |file: fs::DirEntry| file.file_name().into_string().unwrap().parse().unwrap();
+    let mut widths: Vec<u16> = found.map(|file| width(file.unwrap())).collect();
+    widths.sort_unstable();
+    widths
+}
+
 #[test]
-fn appending_one_by_one_leaves_a_partial_tile_for_every_size() {
+fn appending_one_by_one_keeps_the_files_of_the_last_sizes_and_answers_for_every_size() {
     let dir = tempfile::tempdir().unwrap();
     let mut store = TileStore::open(dir.path(), Frontier::new()).unwrap();
-    for size in 1..=520 {
+    for size in 1..=520_u64 {
         append(&mut store, 1);
         if size % 100 == 0 {
-            store.sync().unwrap();
+            flush(&mut store);
         }
-        store.tidy().unwrap();
-        for path in new_tiles(TreeSize(0), TreeSize(size)) {
-            assert!(
-                store.files.read(&path.to_string()).unwrap().is_some(),
-                "{path} at size {size}"
-            );
+        tidy(&mut store);
+        // of these sizes a web server that knows nothing of tiles has every file
+        for recent in size.saturating_sub(SIZES_KEPT as u64 - 1)..=size {
+            let tiles = new_tiles(TreeSize(0), TreeSize(recent)).map(|path| path.to_string());
+            let bundles = new_bundles(TreeSize(0), TreeSize(recent)).map(|path| path.to_string());
+            for path in tiles.chain(bundles) {
+                assert!(store.files.path(&path).is_file(), "{path} at size {size}");
+            }
         }
-        for path in new_bundles(TreeSize(0), TreeSize(size)) {
-            assert!(
-                store.files.read(&path.to_string()).unwrap().is_some(),
-                "{path} at size {size}"
-            );
+        for folder in ["0/000.p", "entries/000.p", "0/001.p", "entries/001.p", "1/000.p"] {
+            let found = widths(dir.path(), folder);
+            assert!(found.len() <= SIZES_KEPT + 1, "{folder} at size {size}: {found:?}");
         }
     }
     check(&store);
+    for size in 1..=520 {
+        let hash = |index| leaf_hash(&entry(index));
+        let last = size - 1 - (size - 1) % FULL as u64;
+        let hashes: Vec<_> = (last..size).map(hash).collect();
+        let path = TilePath::holding(0, size - 1, TreeSize(size)).unwrap();
+        let bytes = store.files.read(&path.to_string()).unwrap();
+        assert_eq!(bytes, Some(tile::encode_tile(&hashes)), "{path}");
+        let entries: Vec<_> = (last..size).map(entry).collect();
+        let path = BundlePath::holding(LeafIndex(size - 1), TreeSize(size)).unwrap();
+        let bytes = store.files.read(&path.to_string()).unwrap();
+        assert_eq!(bytes, Some(tile::encode_bundle(&entries).unwrap()), "{path}");
+    }
+    assert_eq!(store.files.read("tile/0/002.p/9").unwrap(), None);
 }
 
 #[test]
@@ -113,34 +149,76 @@ fn opening_at_an_earlier_size_and_appending_again_comes_to_the_same_files() {
     let mut store = TileStore::open(dir.path(), Frontier::new()).unwrap();
     append(&mut store, 250);
     let earlier = store.frontier().clone();
-    store.sync().unwrap();
-    let partials = |name: &str| fs::read_dir(dir.path().join("tile").join(name)).map_or(0, Iterator::count);
-    for more in [1, 4, 1, 300] {
+    flush(&mut store);
+    for more in [1, 4, 1].into_iter().chain([30; 10]) {
         append(&mut store, more);
-        store.tidy().unwrap();
+        tidy(&mut store);
     }
     // the full tile is not durable yet, so the edge of the durable state stays
-    assert_eq!(
-        (partials("0/000.p"), partials("entries/000.p"), partials("0/001.p")),
-        (1, 1, 0)
-    );
+    assert_eq!(widths(dir.path(), "0/000.p"), [250]);
+    assert_eq!(widths(dir.path(), "entries/000.p"), [250]);
     let expected = store.root();
     // a power cut empties what was not synced
-    for name in ["0/000", "0/001", "entries/000", "entries/001", "1/000.p/1", "1/000.p/2"] {
+    let emptied = [
+        "0/000",
+        "0/001",
+        "0/002.p/44",
+        "entries/000",
+        "entries/001",
+        "1/000.p/1",
+        "1/000.p/2",
+    ];
+    for name in emptied {
         fs::write(dir.path().join("tile").join(name), b"").unwrap();
     }
     let mut replayed = TileStore::open(dir.path(), earlier.clone()).unwrap();
     append(&mut replayed, 306);
     assert_eq!(replayed.root(), expected);
     check(&replayed);
-    replayed.sync().unwrap();
-    assert_eq!(
-        (partials("0/000.p"), partials("entries/000.p"), partials("0/002.p")),
-        (0, 0, 1)
-    );
     // a crash inside a flush: the tiles are durable, the state is still the earlier one
+    replayed.sync().unwrap();
+    tidy(&mut replayed);
     let mut replayed = TileStore::open(dir.path(), earlier).unwrap();
+    assert_eq!(widths(dir.path(), "0/000.p"), [250]);
     append(&mut replayed, 306);
     assert_eq!(replayed.root(), expected);
+    flush(&mut replayed);
     check(&replayed);
+    for (folder, left) in [
+        ("0/000.p", None),
+        ("0/001.p", None),
+        ("0/002.p", Some(44)),
+        ("1/000.p", Some(2)),
+    ] {
+        assert_eq!(widths(dir.path(), folder), Vec::from_iter(left), "{folder}");
+        assert_eq!(
+            dir.path().join("tile").join(folder).is_dir(),
+            left.is_some(),
+            "{folder}"
+        );
+    }
+}
+
+#[test]
+fn what_a_crash_left_is_removed_at_the_next_opening_and_a_public_checkpoint_keeps_its_files() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = TileStore::open(dir.path(), Frontier::new()).unwrap();
+    let mut durable = Frontier::new();
+    for size in 1..=300 {
+        append(&mut store, 1);
+        if size == 280 {
+            store.sync().unwrap();
+            durable = store.frontier().clone();
+        }
+    }
+    fs::write(dir.path().join("tile/0/001.p/note"), b"not the ledger's").unwrap();
+    // the state is of size 280, the checkpoint of size 300, and nothing was tidied
+    let mut store = TileStore::open(dir.path(), durable).unwrap();
+    store.tidy(std::iter::once(TreeSize(300))).unwrap();
+    fs::remove_file(dir.path().join("tile/0/001.p/note")).unwrap();
+    assert_eq!(widths(dir.path(), "0/000.p"), [0; 0]);
+    assert_eq!(widths(dir.path(), "0/001.p"), [24, 44]);
+    assert_eq!(widths(dir.path(), "entries/001.p"), [24, 44]);
+    append(&mut store, 20);
+    check(&store);
 }

@@ -4,6 +4,8 @@ use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
 use dab_ledger::http::router;
 use dab_ledger::testing::TestLedger;
+use dab_proof::hash::leaf_hash;
+use dab_proof::tile::{encode_bundle, encode_tile};
 use tower::ServiceExt;
 
 struct Answer {
@@ -51,7 +53,7 @@ async fn checkpoint_and_tiles_are_served_as_they_lie_on_disk() {
     );
     assert_eq!(checkpoint.content_type, "text/plain; charset=utf-8");
     assert_eq!(checkpoint.cache, "max-age=2");
-    // a partial tile for every checkpoint, not only for the last
+    // a partial tile for both checkpoints, not only for the last
     for name in [
         "tile/0/000.p/1",
         "tile/0/000.p/2",
@@ -64,6 +66,47 @@ async fn checkpoint_and_tiles_are_served_as_they_lie_on_disk() {
         assert!(tile.cache.contains("immutable"));
         let head = ask(&ledger, Method::HEAD, &format!("/{name}")).await;
         assert_eq!((head.status, head.body.len()), (StatusCode::OK, 0));
+    }
+}
+
+#[tokio::test]
+async fn partial_tiles_of_every_size_are_served_although_few_lie_on_disk() {
+    let ledger = TestLedger::start();
+    let mut entries = Vec::new();
+    for at in 0..300 {
+        entries.push(ledger.notarize("table/a", &at.to_string()).await.leaf.bytes().to_vec());
+    }
+    let hashes: Vec<_> = entries.iter().map(|entry| leaf_hash(entry)).collect();
+    let public = ledger.node().public_dir();
+    let lies_there = |name: &str| public.join(name).is_file();
+    assert!(lies_there("tile/0/001.p/44") && lies_there("tile/entries/001.p/44"));
+    assert!(!lies_there("tile/0/000.p/255") && !lies_there("tile/entries/001.p/20"));
+    for size in (1..=300).filter(|size| size % 256 != 0) {
+        let (tile, width) = (size / 256, size % 256);
+        let first = tile * 256..size;
+        let expected = [
+            (
+                format!("/tile/0/{tile:03}.p/{width}"),
+                encode_tile(&hashes[first.clone()]),
+            ),
+            (
+                format!("/tile/entries/{tile:03}.p/{width}"),
+                encode_bundle(&entries[first]).unwrap(),
+            ),
+        ];
+        for (name, bytes) in expected {
+            let answer = get(&ledger, &name).await;
+            assert_eq!((answer.status, answer.body), (StatusCode::OK, bytes), "{name}");
+            assert!(answer.cache.contains("immutable"), "{name}");
+        }
+    }
+    for beyond in [
+        "/tile/0/001.p/45",
+        "/tile/entries/001.p/45",
+        "/tile/0/001",
+        "/tile/1/000.p/2",
+    ] {
+        assert_eq!(get(&ledger, beyond).await.status, StatusCode::NOT_FOUND, "{beyond}");
     }
 }
 

@@ -1,5 +1,7 @@
 //! The node as its callers see it.
 
+use std::path::Path;
+
 use dab_ledger::Error;
 use dab_ledger::node::{Node, NodeConfig, NodeLimits};
 use dab_ledger::notary::{Notary, Outcome, Proposal};
@@ -208,31 +210,57 @@ async fn a_check_at_start_recomputes_the_ledger_and_refuses_what_does_not_hold()
     );
 }
 
+/// Bytes of the files in a directory and below it.
+fn bytes_below(dir: &Path) -> u64 {
+    let found = std::fs::read_dir(dir).unwrap().map(|found| found.unwrap());
+    let bytes = found.map(|found| match found.file_type().unwrap().is_dir() {
+        true => bytes_below(&found.path()),
+        false => found.metadata().unwrap().len(),
+    });
+    bytes.sum()
+}
+
+/// 180 small appends once cost 10 MB of public files: each left a bundle of all leaves before it.
 #[tokio::test]
-async fn partial_tiles_stay_until_their_full_tile_is_there() {
+async fn public_files_grow_with_the_leaves_and_not_with_the_appends() {
     let mut ledger = TestLedger::start();
-    let tiles = ledger.dir().join("public/tile");
-    let partials = |name: &str| std::fs::read_dir(tiles.join(name)).map_or(0, Iterator::count);
-    for at in 0..255 {
-        ledger.notarize("table/t", &at.to_string()).await;
+    let public = ledger.dir().join("public");
+    let within_bound = |leaves: u64, leaf_bytes: u64| {
+        // a leaf with its length, its hash, and its share of the hashes above
+        let per_leaf = leaf_bytes + 2 + 32 + 1;
+        // the right edge of the last 8 sizes and of the durable state, and the checkpoint
+        let constant = 9 * 255 * per_leaf + 1_000;
+        let bytes = bytes_below(&public);
+        assert!(
+            bytes <= leaves * per_leaf + constant,
+            "{bytes} bytes for {leaves} leaves of {leaf_bytes}"
+        );
+    };
+    let mut leaf_bytes = 0;
+    for leaves in 1..=520 {
+        let receipt = ledger.notarize("table/t", &leaves.to_string()).await;
+        leaf_bytes = leaf_bytes.max(receipt.leaf.bytes().len() as u64);
+        // files are removed behind the answer, and before the next is given
+        ledger.next("table/t", "").await;
+        within_bound(leaves, leaf_bytes);
     }
-    assert_eq!((partials("0/000.p"), partials("entries/000.p")), (255, 255));
-    for at in 255..260 {
-        ledger.notarize("table/t", &at.to_string()).await;
-    }
-    assert_eq!((partials("0/000.p"), partials("entries/000.p")), (0, 0));
-    assert!(tiles.join("0/000").is_file() && tiles.join("entries/000").is_file());
-    assert_eq!(
-        (partials("0/001.p"), partials("entries/001.p"), partials("1/000.p")),
-        (4, 4, 1)
-    );
-    assert!(!ledger.dir().join("public/.writing").exists());
+    assert!(!public.join(".writing").exists());
     ledger.stop().await;
+    within_bound(520, leaf_bytes);
     ledger.reopen().unwrap();
-    assert_eq!(
-        (partials("0/001.p"), partials("entries/001.p"), partials("1/000.p")),
-        (4, 4, 1)
-    );
+    let report = ledger.node().fsck().unwrap();
+    assert_eq!(report.verdict(), Verdict::Valid, "{report}");
+    // full files have no partial ones beside them any more, and a stopped ledger began anew with one size
+    let partials = |name: &str| std::fs::read_dir(public.join("tile").join(name)).map_or(0, Iterator::count);
+    for (folder, left) in [
+        ("0/000.p", 0),
+        ("entries/000.p", 0),
+        ("0/002.p", 1),
+        ("entries/002.p", 1),
+        ("1/000.p", 1),
+    ] {
+        assert_eq!(partials(folder), left, "{folder}");
+    }
 }
 
 /// The leaves stand, so an error that says otherwise would have the client write its rows twice.

@@ -1,10 +1,14 @@
 //! Audits of good, damaged and forged ledgers.
 
+use std::fs;
+
 use crate::one_line;
 use dab_proof::audit::audit_ledger;
+use dab_proof::files::DirSource;
 use dab_proof::leaf::{BodyDigest, Leaf, Subject};
 use dab_proof::note::SigningKey;
 use dab_proof::report::{Report, Verdict};
+use dab_proof::source::Source;
 use dab_proof::testing::{MemorySource, ORIGIN, TinyLedger};
 use dab_proof::tree::TreeSize;
 
@@ -59,6 +63,38 @@ fn partial_files_that_gave_way_to_full_ones_are_not_missed() {
         .insert("checkpoint".into(), ledger.checkpoint_at(TreeSize(255)).to_bytes());
     let report = audit(&ledger, &source);
     assert_eq!(report.verdict(), Verdict::Valid, "{report}");
+}
+
+#[test]
+fn a_folder_that_grew_beyond_its_checkpoint_is_read_from_the_wider_files() {
+    // the partial files of sizes 40 and 290 are gone, as after a copy that took the checkpoint first
+    for (size, grown) in [(40, 41), (40, 100), (40, 256), (40, 300), (290, 300)] {
+        let ledger = ledger_of(grown);
+        let dir = tempfile::tempdir().unwrap();
+        let mut files = ledger.public().files;
+        files.insert("checkpoint".into(), ledger.checkpoint_at(TreeSize(size)).to_bytes());
+        for (name, bytes) in files {
+            let path = dir.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, bytes).unwrap();
+        }
+        let source = DirSource::new(dir.path());
+        let report = audit_ledger(&source, &ledger.trust(), None);
+        assert_eq!(report.verdict(), Verdict::Valid, "{size} of {grown}: {report}");
+        assert_eq!(source.read("tile/entries/002.p/1").unwrap(), None);
+        // a wider file is believed no more than one of the right width
+        let path = dir.path().join(if grown < 256 {
+            format!("tile/0/000.p/{grown}")
+        } else {
+            "tile/0/000".into()
+        });
+        let honest = fs::read(&path).unwrap();
+        fs::write(&path, [&[honest[0] ^ 1], &honest[1..]].concat()).unwrap();
+        assert_invalid(&audit_ledger(&source, &ledger.trust(), None), "hash of this leaf");
+        // nor one that is torn
+        fs::write(&path, &honest[..32]).unwrap();
+        assert_eq!(audit_ledger(&source, &ledger.trust(), None).verdict(), Verdict::Invalid);
+    }
 }
 
 #[test]
