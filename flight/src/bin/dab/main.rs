@@ -14,6 +14,7 @@ mod format;
 mod history;
 mod load;
 mod logging;
+mod memory;
 mod node;
 mod output;
 mod program;

@@ -7,6 +7,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::ServeArgs;
 use crate::data_dir::DataDir;
+use crate::memory;
 use crate::node::RunningNode;
 use crate::output::print_line;
 
@@ -45,6 +46,7 @@ pub(crate) async fn until_interrupted(mut node: RunningNode) -> Result<()> {
             let _ = tokio::time::timeout(FAREWELL, node.stop()).await;
             return Err(error);
         }
+        never = memory::give_back() => match never {},
     }
     eprintln!("stopping: statements under way may finish; once more stops at once");
     tokio::select! {
