@@ -11,10 +11,10 @@
 //! to [`TileStore::sync`], which the node calls before it forgets the raft entries that would rebuild them. Until then
 //! a power cut may lose or empty these files, and the replay writes every one of them again.
 //!
-//! Each size that gets a checkpoint has its partial tiles, written before the checkpoint names the size. A wider tile begins
-//! with the hashes of a narrower one, so [`TileStore::tidy`] removes the partial ones that were grown out of, but for
-//! those of a size at which a restart may open the tree, of the checkpoint that stands in `public/`, and of the
-//! last [`SIZES_KEPT`] sizes. Whoever asks for another width gets it cut from the widest one.
+//! Each size that gets a checkpoint has its partial tiles, written before the checkpoint names the size. A wider tile
+//! begins with the hashes of a narrower one, so [`TileStore::tidy`] removes the partial ones that were grown out of, but
+//! for those of a size at which a restart may open the tree, of the checkpoint that stands in `public/`, and of the last
+//! [`SIZES_KEPT`] sizes. Whoever asks for another width gets it cut from the widest one.
 
 mod partials;
 #[cfg(test)]
