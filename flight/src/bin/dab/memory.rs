@@ -12,8 +12,9 @@ use std::time::Duration;
 
 use tokio::time::MissedTickBehavior;
 
-/// Longer than mimalloc waits, and short enough that nobody sees an idle node with the memory of a busy one.
-const INTERVAL: Duration = Duration::from_secs(2);
+/// Longer than a person thinks between two questions, who would wait for the pages to come back; an idle node shows its
+/// real size within a minute.
+const INTERVAL: Duration = Duration::from_secs(30);
 
 /// Gives freed memory back for as long as it is polled.
 pub(crate) async fn give_back() -> Infallible {
