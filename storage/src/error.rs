@@ -5,6 +5,7 @@ use std::error::Error as StdError;
 use deltalake_core::DeltaTableError;
 use deltalake_core::kernel::transaction::TransactionError;
 
+use crate::object_store::commit_path;
 use crate::{TableName, TableVersion};
 
 /// Everything that storage reports. Messages are lowercase, name what and where, and are meant for the client.
@@ -144,6 +145,14 @@ pub enum Error {
 }
 
 impl Error {
+    /// What is left to say of a version that the ledger ratified and whose bytes are nowhere.
+    pub(crate) fn commit_lost(version: TableVersion) -> Self {
+        Error::CommitLost {
+            path: commit_path(version).to_string(),
+            version,
+        }
+    }
+
     /// Wraps an I/O error with the path it is about; a full disk becomes [`Error::DiskFull`].
     pub(crate) fn io(path: &std::path::Path, source: std::io::Error) -> Self {
         match source.kind() {

@@ -53,10 +53,7 @@ pub(crate) async fn history(log: &TableLog, limit: Option<usize>) -> Result<Vec<
 }
 
 async fn record(log: &TableLog, version: TableVersion) -> Result<CommitRecord, Error> {
-    let lost = || Error::CommitLost {
-        path: commit_path(version).to_string(),
-        version,
-    };
+    let lost = || Error::commit_lost(version);
     let commit = log.ratified(version).await?.ok_or_else(lost)?;
     let bytes = log.bytes(version).await?.ok_or_else(lost)?;
     read_actions(version, &commit, &bytes).map_err(|error| Error::InvalidCommit {

@@ -14,12 +14,14 @@ use deltalake_core::kernel::StructType;
 use deltalake_core::operations::create::CreateBuilder;
 use deltalake_core::operations::write::WriteBuilder;
 use deltalake_core::protocol::SaveMode;
+use deltalake_core::table::state::DeltaTableState;
 use parking_lot::Mutex;
 use tokio::sync::{Mutex as AsyncMutex, MutexGuard};
 
 use crate::catalog::{Catalog, CatalogEntry};
 use crate::commit::recover::recover;
 use crate::commit::{CatalogCompanion, LedgerLogStore, Operation};
+use crate::history::{self, CommitRecord};
 use crate::object_store::DurableStore;
 use crate::table::{Table, WriteInput, commit_properties, run};
 use crate::table_log::TableLog;
@@ -137,9 +139,9 @@ impl Lake {
         }
         let created = builder.await;
         match (created, operation.outcome()) {
-            (_, Some(_)) => self.created(table, &operation),
+            (made, Some(_)) => self.created(table, &operation, made.ok().and_then(|made| made.state)),
             (Err(error), None) => Err(operation.failure(error)),
-            (Ok(_), None) => table.committed(&operation),
+            (Ok(_), None) => table.committed(&operation, None),
         }
     }
 
@@ -160,8 +162,8 @@ impl Lake {
         if let Some(comment) = new.comment {
             builder = builder.with_description(comment);
         }
-        run(builder, input, commit_properties(false), &operation).await?;
-        self.created(table, &operation)
+        let made = run(builder, input, commit_properties(false), &operation).await?;
+        self.created(table, &operation, made)
     }
 
     /// Frees a table's name. Its files and its leaves stay: they are evidence.
@@ -174,6 +176,22 @@ impl Lake {
             .lock()
             .retain(|id, _| dropped.iter().all(|entry| entry.id != *id));
         Ok(receipt)
+    }
+
+    /// The tables that lost their names, in that order, each under the name that it had.
+    pub async fn dropped(&self) -> Result<Vec<CatalogEntry>, Error> {
+        Ok(self.fresh_catalog().await?.dropped())
+    }
+
+    /// The commits of a table, whether it still has its name or not, newest first. More cannot be done with one that was
+    /// dropped: what is left of it is evidence.
+    pub async fn history(&self, entry: &CatalogEntry) -> Result<Vec<CommitRecord>, Error> {
+        let open = self.open.lock().get(&entry.id).cloned();
+        if let Some(table) = open {
+            return table.history(None).await;
+        }
+        let log = self.open_log(entry)?;
+        history::history(&log, None).await
     }
 
     /// The ledger behind this lake.
@@ -214,8 +232,8 @@ impl Lake {
         Ok((Table::new(entry.name, entry.path, log), operation, log_store))
     }
 
-    fn created(&self, table: Table, operation: &Operation) -> Result<Committed, Error> {
-        let committed = table.committed(operation)?;
+    fn created(&self, table: Table, operation: &Operation, made: Option<DeltaTableState>) -> Result<Committed, Error> {
+        let committed = table.committed(operation, made)?;
         // A reader that saw the name first has opened the table already: all must share one.
         self.open.lock().entry(table.id()).or_insert(table);
         Ok(committed)

@@ -20,6 +20,7 @@ pub mod snapshot;
 pub mod table;
 pub mod time_travel;
 
+mod kernel_engine;
 mod table_log;
 
 pub use commit::context::{CommitContext, Committed, LoadedSource};

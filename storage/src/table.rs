@@ -7,19 +7,18 @@ use bytes::Bytes;
 use dab_proof::receipt::Receipt;
 use datafusion::execution::{SessionState, SessionStateBuilder};
 use datafusion::logical_expr::LogicalPlan;
-use deltalake_core::DeltaTable;
 use deltalake_core::delta_datafusion::SessionFallbackPolicy;
 use deltalake_core::delta_datafusion::planner::DeltaPlanner;
 use deltalake_core::kernel::EagerSnapshot;
 use deltalake_core::kernel::transaction::CommitProperties;
 use deltalake_core::operations::write::{SchemaMode, WriteBuilder};
 use deltalake_core::protocol::SaveMode;
+use deltalake_core::table::state::DeltaTableState;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 
 use crate::commit::{LedgerLogStore, Operation};
 use crate::history::{self, CommitRecord};
-use crate::object_store::commit_path;
 use crate::table_log::TableLog;
 use crate::time_travel::{VersionSpec, resolve};
 use crate::{CommitContext, Committed, Error, Pin, Snapshot, TableId, TableName, TableVersion};
@@ -47,8 +46,9 @@ struct Shared {
     name: TableName,
     path: String,
     log: Arc<TableLog>,
-    /// The latest state read, from which a newer one is reached by reading only the commits between.
-    latest: Mutex<Option<DeltaTable>>,
+    /// The latest state read or made, from which a newer one is reached by reading only the commits between. It came
+    /// through a guarded store, and holds on to none.
+    latest: Mutex<Option<DeltaTableState>>,
 }
 
 impl Table {
@@ -87,7 +87,7 @@ impl Table {
             .log
             .ratified(version)
             .await?
-            .ok_or_else(|| self.lost(version))?;
+            .ok_or_else(|| Error::commit_lost(version))?;
         let pin = Pin {
             table: self.name().clone(),
             id: self.id(),
@@ -126,14 +126,18 @@ impl Table {
             .log
             .ratified(version)
             .await?
-            .ok_or_else(|| self.lost(version))?;
+            .ok_or_else(|| Error::commit_lost(version))?;
         Ok(self.shared.log.ledger.reader.receipt(commit.leaf_index).await?)
     }
 
     /// The commit file of a version, checked against the ledger.
     pub async fn commit_bytes(&self, version: TableVersion) -> Result<Bytes, Error> {
         let version = resolve(&self.shared.log, self.name(), VersionSpec::Version(version)).await?;
-        self.shared.log.bytes(version).await?.ok_or_else(|| self.lost(version))
+        self.shared
+            .log
+            .bytes(version)
+            .await?
+            .ok_or_else(|| Error::commit_lost(version))
     }
 
     async fn write(&self, mode: SaveMode, input: WriteInput, context: &CommitContext) -> Result<Committed, Error> {
@@ -151,8 +155,8 @@ impl Table {
             // Another commit since the base would be replaced unseen, or stand beside the replacement.
             _ => commit_properties(false).with_max_retries(0),
         };
-        run(builder, input, properties, &operation).await?;
-        self.committed(&operation)
+        let made = run(builder, input, properties, &operation).await?;
+        self.committed(&operation, made)
     }
 
     /// The version that the write builds on: the one it read, where it read this very table, so that whatever was committed
@@ -174,11 +178,17 @@ impl Table {
         }
     }
 
-    /// What the operation achieved; the ledger's answer is the only witness of it.
-    pub(crate) fn committed(&self, operation: &Operation) -> Result<Committed, Error> {
+    /// What the operation achieved; the ledger's answer is the only witness of it. `made` is the table's state after it, as
+    /// deltalake read it back from the commit file: the next statement goes on from there instead of reading it again.
+    pub(crate) fn committed(&self, operation: &Operation, made: Option<DeltaTableState>) -> Result<Committed, Error> {
         let outcome = operation.outcome().ok_or_else(|| Error::InvalidCommit {
             message: "the write ended without a commit".into(),
         })?;
+        if let Some(state) = made
+            && state.version() == outcome.version.0
+        {
+            self.keep(state);
+        }
         Ok(Committed {
             table: self.name().clone(),
             id: self.id(),
@@ -189,28 +199,28 @@ impl Table {
     }
 
     async fn state(&self, version: TableVersion) -> Result<EagerSnapshot, Error> {
+        // The kernel lists what this process knows to be ratified.
+        self.shared.log.ratified(version).await?;
         let known = self.shared.latest.lock().clone();
-        let mut table = match known {
-            Some(table) if table.version().is_some_and(|known| known <= version.0) => table,
-            _ => DeltaTable::new(LedgerLogStore::reader(self.shared.log.clone())),
+        let log_store = LedgerLogStore::reader(self.shared.log.clone());
+        let state = match known {
+            Some(state) if state.version() == version.0 => state,
+            Some(mut state) if state.version() < version.0 => {
+                state.update(log_store.as_ref(), Some(version.0)).await?;
+                state
+            }
+            _ => DeltaTableState::try_new(log_store.as_ref(), Some(version.0)).await?,
         };
-        if table.version().is_none() {
-            table.load_version(version.0).await?;
-        } else if table.version() != Some(version.0) {
-            table.update_incremental(Some(version.0)).await?;
-        }
-        let state = table.snapshot()?.snapshot().clone();
-        let mut latest = self.shared.latest.lock();
-        if latest.as_ref().and_then(DeltaTable::version) < Some(version.0) {
-            *latest = Some(table);
-        }
-        Ok(state)
+        let snapshot = state.snapshot().clone();
+        self.keep(state);
+        Ok(snapshot)
     }
 
-    fn lost(&self, version: TableVersion) -> Error {
-        Error::CommitLost {
-            path: commit_path(version).to_string(),
-            version,
+    /// Keeps a state for those who come next, unless another reader or writer has come further meanwhile.
+    fn keep(&self, state: DeltaTableState) {
+        let mut latest = self.shared.latest.lock();
+        if latest.as_ref().map(DeltaTableState::version) < Some(state.version()) {
+            *latest = Some(state);
         }
     }
 }
@@ -221,13 +231,14 @@ impl std::fmt::Debug for Table {
     }
 }
 
-/// Runs a write. Whatever deltalake reports after the ledger ratified (its own bookkeeping, say) does not undo the commit.
+/// Runs a write; the table's state after it, where deltalake could tell. Whatever it reports after the ledger ratified (its
+/// own bookkeeping, say) does not undo the commit.
 pub(crate) async fn run(
     builder: WriteBuilder,
     input: WriteInput,
     properties: CommitProperties,
     operation: &Operation,
-) -> Result<(), Error> {
+) -> Result<Option<DeltaTableState>, Error> {
     // deltalake's writer puts nodes of its own into the plan, which only its own planner can turn into execution.
     let session = SessionStateBuilder::new_from_existing((*input.session).clone())
         .with_query_planner(DeltaPlanner::new())
@@ -240,13 +251,13 @@ pub(crate) async fn run(
         .with_commit_properties(properties)
         .await;
     match (written, operation.outcome()) {
-        (Ok(_), _) => Ok(()),
+        (Ok(table), _) => Ok(table.state),
         (Err(error), Some(outcome)) => {
             if let Some(divergence) = operation.take_failure() {
                 return Err(divergence);
             }
             tracing::warn!(version = %outcome.version, %error, "the commit stands, what follows it failed");
-            Ok(())
+            Ok(None)
         }
         (Err(error), None) => Err(operation.failure(error)),
     }
@@ -266,3 +277,6 @@ pub(crate) fn commit_properties(blind_append: bool) -> CommitProperties {
         .with_create_checkpoint(false)
         .with_cleanup_expired_logs(Some(false))
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,10 +1,12 @@
 //! What the ledger says about one table's commits, and the bytes that bear it out.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use dab_ledger::reader::Head;
 use dab_proof::leaf::{BodyDigest, Subject};
+use dab_proof::receipt::Receipt;
 use dab_proof::tree::LeafIndex;
 use dab_proof::{hash::Hash, leaf::SignedLeaf};
 use object_store::{ObjectStore, ObjectStoreExt};
@@ -12,7 +14,7 @@ use parking_lot::RwLock;
 use serde_json::Value;
 use tokio::sync::Mutex as AsyncMutex;
 
-use crate::commit::stage;
+use crate::commit::{Body, stage};
 use crate::lake::Ledger;
 use crate::object_store::{DurableStore, commit_path};
 use crate::{Error, TableId, TableVersion};
@@ -26,9 +28,23 @@ pub(crate) struct RatifiedCommit {
 }
 
 impl RatifiedCommit {
+    /// The commit that a receipt speaks about.
+    pub(crate) fn of(receipt: &Receipt) -> Self {
+        Self {
+            leaf_index: receipt.index,
+            leaf_hash: receipt.leaf.hash(),
+            leaf: receipt.leaf.clone(),
+        }
+    }
+
     /// The digests of the commit file.
     pub(crate) fn body(&self) -> &BodyDigest {
         &self.leaf.leaf().body
+    }
+
+    /// Whether these bytes are the ones that the ledger ratified.
+    pub(crate) fn is(&self, body: &Body) -> bool {
+        self.body() == body.digest()
     }
 }
 
@@ -40,7 +56,8 @@ pub(crate) struct TableLog {
     pub(crate) store: DurableStore,
     pub(crate) ledger: Ledger,
     ratified: RwLock<Vec<RatifiedCommit>>,
-    timestamps: RwLock<Vec<i64>>,
+    /// The commits' times, of those versions that somebody asked for.
+    timestamps: RwLock<HashMap<TableVersion, i64>>,
     /// The first version that is not known to be published. Recovery sets it; whoever publishes holds it.
     pub(crate) next_unpublished: AsyncMutex<TableVersion>,
 }
@@ -98,8 +115,24 @@ impl TableLog {
         Ok(self.known(version))
     }
 
+    /// The sizes of the commit files, by version, as far as they have been asked for.
+    pub(crate) fn sizes_known(&self) -> Vec<u64> {
+        let ratified = self.ratified.read();
+        ratified.iter().map(|commit| commit.body().bytes).collect()
+    }
+
     fn known(&self, version: TableVersion) -> Option<RatifiedCommit> {
         self.ratified.read().get(usize::try_from(version.0).ok()?).cloned()
+    }
+
+    /// Takes in a commit that this process has just had ratified: nobody needs to ask for it any more.
+    pub(crate) fn note(&self, version: TableVersion, commit: RatifiedCommit, timestamp: i64) {
+        self.timestamps.write().insert(version, timestamp);
+        let mut ratified = self.ratified.write();
+        // A reader may have asked the ledger for it already. Those before it are known: its writer named their last as parent.
+        if ratified.len() as u64 == version.0 {
+            ratified.push(commit);
+        }
     }
 
     /// The bytes of a ratified commit: its published file or, where that is missing, the copy kept for repair. Either
@@ -109,58 +142,62 @@ impl TableLog {
             return Ok(None);
         };
         if let Some(published) = self.file_in_place(version).await? {
-            return match commit.body().matches(&published) {
-                true => Ok(Some(published)),
+            return match commit.is(&published) {
+                true => Ok(Some(published.bytes().clone())),
                 false => Err(divergence(version, &commit, &published)),
             };
         }
         match self.repair_copy(version, &commit).await? {
-            Some(copy) => Ok(Some(copy)),
-            None => Err(Error::CommitLost {
-                path: commit_path(version).to_string(),
-                version,
-            }),
+            Some(copy) => Ok(Some(copy.bytes().clone())),
+            None => Err(Error::commit_lost(version)),
+        }
+    }
+
+    /// Whether a file stands where the version's is published.
+    pub(crate) async fn is_taken(&self, version: TableVersion) -> Result<bool, Error> {
+        match self.store.head(&commit_path(version)).await {
+            Ok(_) => Ok(true),
+            Err(object_store::Error::NotFound { .. }) => Ok(false),
+            Err(error) => Err(error.into()),
         }
     }
 
     /// The published file as it stands, unchecked; `None` where there is none.
-    pub(crate) async fn file_in_place(&self, version: TableVersion) -> Result<Option<Bytes>, Error> {
-        read_whole(&self.store, &commit_path(version)).await
+    pub(crate) async fn file_in_place(&self, version: TableVersion) -> Result<Option<Body>, Error> {
+        let found = read_whole(&self.store, &commit_path(version)).await?;
+        Ok(found.map(Body::of))
     }
 
-    /// The copy of a commit that the ledger keeps (small ones) or that was staged (large ones), checked.
+    /// The copy of a commit that the ledger keeps (small ones) or that was staged (large ones). It has lain on a disk, so
+    /// it is compared like the file that it stands for.
     pub(crate) async fn repair_copy(
         &self,
         version: TableVersion,
         commit: &RatifiedCommit,
-    ) -> Result<Option<Bytes>, Error> {
-        if let Some(body) = self.ledger.reader.body(&self.subject, version.0).await?
-            && commit.body().matches(&body)
+    ) -> Result<Option<Body>, Error> {
+        let kept = self.ledger.reader.body(&self.subject, version.0).await?;
+        if let Some(body) = kept.map(Body::of)
+            && commit.is(&body)
         {
             return Ok(Some(body));
         }
-        stage::find(&self.store, version, commit.body()).await
+        stage::find(&self.store, version, commit).await
     }
 
     /// The time of a commit, in milliseconds since the epoch, from its own `commitInfo`; versions only ever move it
     /// forward.
     pub(crate) async fn timestamp(&self, version: TableVersion) -> Result<Option<i64>, Error> {
-        loop {
-            let next = self.timestamps.read().len() as u64;
-            if version.0 < next {
-                return Ok(self.timestamps.read().get(version.0 as usize).copied());
-            }
-            let Some(bytes) = self.bytes(TableVersion(next)).await? else {
-                return Ok(None);
-            };
-            let timestamp = commit_timestamp(&bytes).ok_or_else(|| Error::InvalidCommit {
-                message: format!("{} has no commitInfo.timestamp", commit_path(TableVersion(next))),
-            })?;
-            let mut timestamps = self.timestamps.write();
-            if timestamps.len() as u64 == next {
-                timestamps.push(timestamp);
-            }
+        if let Some(known) = self.timestamps.read().get(&version) {
+            return Ok(Some(*known));
         }
+        let Some(bytes) = self.bytes(version).await? else {
+            return Ok(None);
+        };
+        let timestamp = commit_timestamp(&bytes).ok_or_else(|| Error::InvalidCommit {
+            message: format!("{} has no commitInfo.timestamp", commit_path(version)),
+        })?;
+        self.timestamps.write().insert(version, timestamp);
+        Ok(Some(timestamp))
     }
 }
 
@@ -172,12 +209,12 @@ pub(crate) fn commit_timestamp(commit: &[u8]) -> Option<i64> {
         .find_map(|action| action.get("commitInfo")?.get("timestamp")?.as_i64())
 }
 
-pub(crate) fn divergence(version: TableVersion, commit: &RatifiedCommit, found: &[u8]) -> Error {
+pub(crate) fn divergence(version: TableVersion, commit: &RatifiedCommit, found: &Body) -> Error {
     Error::Divergence {
         path: commit_path(version).to_string(),
         version,
         expected: hex::encode(commit.body().blake3),
-        found: blake3::hash(found).to_hex().to_string(),
+        found: hex::encode(found.digest().blake3),
     }
 }
 

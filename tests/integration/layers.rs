@@ -19,11 +19,12 @@ const LINE: [(&str, &[&str]); 6] = [
 ];
 
 /// Crates that lock together: two versions of one would mean two worlds of types.
-const ONE_VERSION: [&str; 9] = [
+const ONE_VERSION: [&str; 10] = [
     "arrow",
     "arrow-array",
     "arrow-flight",
     "arrow-schema",
+    "buoyant_kernel",
     "datafusion",
     "deltalake-core",
     "object_store",

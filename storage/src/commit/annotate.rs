@@ -25,6 +25,16 @@ pub(crate) struct Place {
     pub(crate) now: i64,
 }
 
+impl Place {
+    /// The time that the commit will bear. Time travel asks for the last version at or before a time, so a version's time
+    /// lies after its parent's even when the clock was set back.
+    pub(crate) fn timestamp(&self) -> i64 {
+        let after_parent = |parent: i64| parent.saturating_add(1);
+        self.parent_timestamp
+            .map_or(self.now, |parent| self.now.max(after_parent(parent)))
+    }
+}
+
 /// A commit file as it will be published.
 #[derive(Debug)]
 pub(crate) struct Annotated {
@@ -109,12 +119,7 @@ fn annotate_add(add: &mut Value, operation: &Operation) -> Result<FileDigest, Er
 
 fn annotate_commit_info(info: &mut Value, place: Place, operation: &Operation, operation_id: Uuid) {
     let context = &operation.context;
-    // Time travel asks for the last version at or before a time, so a version's time lies after its parent's even when
-    // the clock was set back.
-    let after_parent = place
-        .parent_timestamp
-        .map_or(i64::MIN, |parent| parent.saturating_add(1));
-    info["timestamp"] = json!(place.now.max(after_parent));
+    info["timestamp"] = json!(place.timestamp());
     info["userName"] = json!(context.user);
     let mut dab = json!({
         "tableId": place.table.to_string(),

@@ -3,25 +3,27 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use buoyant_kernel::Engine;
 use bytes::Bytes;
 use chrono::Utc;
-use dab_proof::leaf::BodyDigest;
 use deltalake_core::kernel::Version;
 use deltalake_core::kernel::transaction::TransactionError;
-use deltalake_core::logstore::{CommitOrBytes, LogStore, LogStoreConfig, StorageConfig};
+use deltalake_core::logstore::{CommitOrBytes, LogStore, LogStoreConfig, StorageConfig, default_logstore};
 use deltalake_core::{DeltaResult, DeltaTableError};
 use object_store::ObjectStore;
 use url::Url;
 use uuid::Uuid;
 
+use crate::commit::Body;
 use crate::commit::annotate::{Annotated, Place, annotate};
 use crate::commit::crash_point::crash_point;
 use crate::commit::operation::{CatalogCompanion, Operation, Outcome};
 use crate::commit::publish::{UNPUBLISHED_COMMITS_MAX, publish_up_to};
 use crate::commit::ratify::{Draft, Ratified, ratify};
 use crate::commit::stage::{Staged, stage};
+use crate::kernel_engine::LedgerEngine;
 use crate::object_store::{GuardedStore, HashingStore, commit_path};
-use crate::table_log::TableLog;
+use crate::table_log::{RatifiedCommit, TableLog};
 use crate::{Error, TableVersion};
 
 /// The scheme of a table's URL, `dab://<table id>/`: each table is an object store of its own to DataFusion, and none is
@@ -75,15 +77,15 @@ impl LedgerLogStore {
             now: Utc::now().timestamp_millis(),
         };
         let Annotated { bytes, files, rows } = annotate(commit, place, operation, operation_id)?;
-        let bytes = Bytes::from(bytes);
+        let body = Body::of(Bytes::from(bytes));
         crash_point!("commit::annotated");
-        let staged = stage(&self.log.store, version, operation_id, &bytes).await?;
+        let staged = stage(&self.log.store, version, operation_id, body.bytes()).await?;
         crash_point!("commit::staged");
         let draft = Draft {
             subject: self.log.subject.clone(),
             sequence: version.0,
             parent: place.parent,
-            digest: BodyDigest::of(&bytes),
+            digest: *body.digest(),
             files,
             operation: operation.context.operation.clone(),
             body: staged.body(),
@@ -98,8 +100,9 @@ impl LedgerLogStore {
             Err(error) => return Err(error.into()),
         };
         crash_point!("commit::ratified");
+        self.log.note(version, RatifiedCommit::of(&receipt), place.timestamp());
         operation.succeed(Outcome { version, receipt, rows });
-        self.publish(version, staged).await?;
+        self.publish(version, &body, staged).await?;
         crash_point!("commit::published");
         Ok(())
     }
@@ -143,8 +146,8 @@ impl LedgerLogStore {
 
     /// A ratified commit stands whether or not it can be published this instant: on a full disk, say, the ledger or the
     /// staged file keeps its bytes, DAB's readers are served from there, and the next commit or start publishes it.
-    async fn publish(&self, version: TableVersion, staged: Staged) -> Result<(), Error> {
-        match publish_up_to(&self.log, version).await {
+    async fn publish(&self, version: TableVersion, body: &Body, staged: Staged) -> Result<(), Error> {
+        match publish_up_to(&self.log, version, Some(body)).await {
             Ok(()) => {
                 staged.discard(&self.log.store).await;
                 Ok(())
@@ -160,7 +163,7 @@ impl LedgerLogStore {
     /// Where somebody else put a file in this version's place, ratifying would only make a commit that cannot be
     /// published: refuse while nothing is promised yet.
     async fn refuse_foreign_commit(&self, version: TableVersion) -> Result<(), CommitError> {
-        if self.log.file_in_place(version).await?.is_none() {
+        if !self.log.is_taken(version).await? {
             return Ok(());
         }
         match self.log.ratified(version).await? {
@@ -178,7 +181,7 @@ impl LedgerLogStore {
         if next.0 + UNPUBLISHED_COMMITS_MAX > version.0 {
             return Ok(());
         }
-        publish_up_to(&self.log, TableVersion(version.0 - 1)).await
+        publish_up_to(&self.log, TableVersion(version.0 - 1), None).await
     }
 }
 
@@ -244,7 +247,11 @@ impl LogStore for LedgerLogStore {
 
     async fn get_latest_version(&self, start_version: Version) -> DeltaResult<Version> {
         match self.log.latest().await.map_err(generic)? {
-            Some(latest) if latest.0 >= start_version => Ok(latest.0),
+            Some(latest) if latest.0 >= start_version => {
+                // Whatever is committed next builds on it, so the kernel must find it in its listing.
+                self.log.ratified(latest).await.map_err(generic)?;
+                Ok(latest.0)
+            }
             _ => Err(DeltaTableError::InvalidVersion(start_version)),
         }
     }
@@ -262,6 +269,12 @@ impl LogStore for LedgerLogStore {
     // Reads only, and outlives the operation: DataFusion keeps the first store registered for a URL.
     fn root_object_store(&self, _: Option<Uuid>) -> Arc<dyn ObjectStore> {
         self.reading.clone()
+    }
+
+    fn engine(&self, _: Option<Uuid>) -> Arc<dyn Engine> {
+        let (store, options) = (&self.reading, StorageConfig::default());
+        let plain = default_logstore(store.clone(), store.clone(), self.config.location(), &options);
+        Arc::new(LedgerEngine::new(plain.engine(None), self.log.clone()))
     }
 
     fn config(&self) -> &LogStoreConfig {

@@ -19,6 +19,7 @@
 pub mod context;
 
 mod annotate;
+mod body;
 mod crash_point;
 mod log_store;
 mod operation;
@@ -27,5 +28,6 @@ pub(crate) mod ratify;
 pub(crate) mod recover;
 pub(crate) mod stage;
 
+pub(crate) use body::Body;
 pub(crate) use log_store::LedgerLogStore;
 pub(crate) use operation::{CatalogCompanion, Operation};

@@ -1,8 +1,8 @@
 //! Makes ratified commits readable: `N.json`, in order, once, with the ratified bytes.
 
-use bytes::Bytes;
 use object_store::{ObjectStore, PutMode, PutOptions};
 
+use crate::commit::Body;
 use crate::commit::crash_point::crash_point;
 use crate::object_store::commit_path;
 use crate::table_log::{RatifiedCommit, TableLog, divergence};
@@ -21,20 +21,24 @@ pub(crate) enum Published {
 }
 
 /// Publishes every ratified version up to and including `version`, in order. Concurrent writers of one table take
-/// turns, and whoever comes first publishes for the others: the bytes of any version are the ledger's to give.
-pub(crate) async fn publish_up_to(log: &TableLog, version: TableVersion) -> Result<(), Error> {
+/// turns, and whoever comes first publishes for the others: the bytes of any version are the ledger's to give, but for
+/// those of `version` itself, which its writer may still have.
+pub(crate) async fn publish_up_to(log: &TableLog, version: TableVersion, own: Option<&Body>) -> Result<(), Error> {
     let mut next = log.next_unpublished.lock().await;
     while next.0 <= version.0 {
-        let commit = log.ratified(*next).await?.ok_or_else(|| missing(*next))?;
-        let bytes = log.repair_copy(*next, &commit).await?;
-        match bytes {
-            Some(bytes) => publish(log, *next, &commit, bytes).await?,
+        let commit = log.ratified(*next).await?.ok_or_else(|| Error::commit_lost(*next))?;
+        let body = match own {
+            Some(own) if *next == version => Some(own.clone()),
+            _ => log.repair_copy(*next, &commit).await?,
+        };
+        match body {
+            Some(body) => publish(log, *next, &commit, body).await?,
             // Published, and its staged file removed, before a restart set `next` back.
             None => log
                 .bytes(*next)
                 .await?
                 .map(|_| Published::Before)
-                .ok_or_else(|| missing(*next))?,
+                .ok_or_else(|| Error::commit_lost(*next))?,
         };
         *next = TableVersion(next.0 + 1);
     }
@@ -48,15 +52,17 @@ pub(crate) async fn publish(
     log: &TableLog,
     version: TableVersion,
     commit: &RatifiedCommit,
-    bytes: Bytes,
+    body: Body,
 ) -> Result<Published, Error> {
-    assert!(commit.body().matches(&bytes), "only ratified bytes are published");
+    // Compares two digests: whoever made the body has hashed it.
+    assert!(commit.is(&body), "only ratified bytes are published");
     crash_point!("publish::before");
     let options = PutOptions {
         mode: PutMode::Create,
         ..Default::default()
     };
-    let put = log.store.put_opts(&commit_path(version), bytes.into(), options).await;
+    let payload = body.bytes().clone().into();
+    let put = log.store.put_opts(&commit_path(version), payload, options).await;
     crash_point!("publish::after");
     match put {
         Ok(_) => return Ok(Published::Now),
@@ -67,18 +73,11 @@ pub(crate) async fn publish(
     // The name may be taken by ourselves, in an attempt that ended before its folder was synced. What stands there
     // decides, once it is durable.
     match log.file_in_place(version).await? {
-        Some(found) if commit.body().matches(&found) => {
+        Some(found) if commit.is(&found) => {
             log.store.sync(&commit_path(version)).await?;
             Ok(Published::Before)
         }
         Some(found) => Err(divergence(version, commit, &found)),
-        None => Err(missing(version)),
-    }
-}
-
-fn missing(version: TableVersion) -> Error {
-    Error::CommitLost {
-        path: commit_path(version).to_string(),
-        version,
+        None => Err(Error::commit_lost(version)),
     }
 }

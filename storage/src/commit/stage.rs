@@ -5,14 +5,14 @@
 
 use bytes::Bytes;
 use dab_ledger::notary::BODY_BYTES_MAX;
-use dab_proof::leaf::BodyDigest;
 use futures::TryStreamExt;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions};
 use uuid::Uuid;
 
+use crate::commit::Body;
 use crate::object_store::{DELTA_LOG, DurableStore};
-use crate::table_log::read_whole;
+use crate::table_log::{RatifiedCommit, read_whole};
 use crate::{Error, TableVersion};
 
 const STAGED_COMMITS: &str = "_staged_commits";
@@ -69,15 +69,15 @@ pub(crate) async fn stage(
 pub(crate) async fn find(
     store: &DurableStore,
     version: TableVersion,
-    ratified: &BodyDigest,
-) -> Result<Option<Bytes>, Error> {
+    ratified: &RatifiedCommit,
+) -> Result<Option<Body>, Error> {
     let prefix = format!("{:020}.", version.0);
     for path in list(store).await? {
         if path.filename().is_some_and(|name| name.starts_with(&prefix))
-            && let Some(bytes) = read_whole(store, &path).await?
-            && ratified.matches(&bytes)
+            && let Some(body) = read_whole(store, &path).await?.map(Body::of)
+            && ratified.is(&body)
         {
-            return Ok(Some(bytes));
+            return Ok(Some(body));
         }
     }
     Ok(None)

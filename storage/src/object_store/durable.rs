@@ -44,6 +44,9 @@ struct Shared {
     /// Folders whose names this process has synced. One that another writer made this instant is there already, and
     /// still only in memory.
     durable_folders: Mutex<HashSet<PathBuf>>,
+    /// What was read, in its order: tests count it.
+    #[cfg(test)]
+    read: Mutex<Vec<Path>>,
 }
 
 impl DurableStore {
@@ -59,8 +62,16 @@ impl DurableStore {
                 local,
                 stopped: Mutex::default(),
                 durable_folders: Mutex::default(),
+                #[cfg(test)]
+                read: Mutex::default(),
             }),
         })
+    }
+
+    /// What was read since the last look.
+    #[cfg(test)]
+    pub(crate) fn take_read(&self) -> Vec<Path> {
+        std::mem::take(&mut self.shared.read.lock())
     }
 
     /// Makes a file that is there durable, and its name: whoever wrote it may have ended before doing so.
@@ -214,10 +225,16 @@ impl ObjectStore for DurableStore {
     }
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
+        #[cfg(test)]
+        if !options.head {
+            self.shared.read.lock().push(location.clone());
+        }
         self.shared.local.get_opts(location, options).await
     }
 
     async fn get_ranges(&self, location: &Path, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
+        #[cfg(test)]
+        self.shared.read.lock().push(location.clone());
         self.shared.local.get_ranges(location, ranges).await
     }
 
