@@ -21,6 +21,7 @@ pub mod table;
 pub mod time_travel;
 
 mod kernel_engine;
+mod statistics;
 mod table_log;
 
 pub use commit::context::{CommitContext, Committed, LoadedSource};

@@ -13,6 +13,7 @@ use deltalake_core::logstore::LogStore;
 use serde_json::{Value, json};
 
 use crate::commit::LedgerLogStore;
+use crate::statistics::DescribedTable;
 use crate::{Error, TableId, TableName, TableVersion};
 
 /// Names one state of one table for good: the version, and what the ledger binds it to.
@@ -91,7 +92,10 @@ impl Snapshot {
             .build()
             .await
             .map_err(Error::Query)?;
-        Ok(Arc::new(scan))
+        Ok(Arc::new(DescribedTable {
+            scan,
+            state: self.state.clone(),
+        }))
     }
 }
 

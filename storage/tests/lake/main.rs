@@ -2,5 +2,6 @@
 
 mod catalog;
 mod commits;
+mod planning;
 mod recovery;
 mod world;
