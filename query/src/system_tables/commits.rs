@@ -1,22 +1,24 @@
-//! `dab.commits`: every commit of every table that has a name, as its notarized file and its leaf describe it.
+//! `dab.commits`: every commit of every table, as its notarized file and its leaf describe it.
 //!
-//! The commits of dropped tables are not among them: storage opens tables by name. They stay in the ledger and in their
-//! folders, where an audit finds them.
+//! Dropping a table frees its name and leaves its past. Its commits stay among the rows, without a `table_name`, so that
+//! whoever asks for a name hears of the table that has it now; the name that they had stands in `dropped_name`.
 
 use std::sync::Arc;
 
-use dab_storage::{CommitRecord, Lake, Table};
+use dab_storage::catalog::CatalogEntry;
+use dab_storage::{CommitRecord, Lake};
 use datafusion::arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMillisecondArray};
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use futures::{StreamExt, TryStreamExt, stream};
 
-use super::{Rows, Wanted, int64, open, tables_wanted, time};
+use super::{Rows, Wanted, int64, time};
 use crate::Error;
 
 /// The columns.
 pub(super) fn schema() -> SchemaRef {
     Arc::new(Schema::new(vec![
-        Field::new("table_name", DataType::Utf8, false),
+        // NULL where the table was dropped
+        Field::new("table_name", DataType::Utf8, true),
         Field::new("table_id", DataType::Utf8, false),
         Field::new("version", DataType::Int64, false),
         // the writer's word, and always after the commit before
@@ -37,45 +39,60 @@ pub(super) fn schema() -> SchemaRef {
         Field::new("sources", DataType::Utf8, true),
         // JSON: the pins of the tables that the write read
         Field::new("read", DataType::Utf8, true),
+        // the name that a dropped table had
+        Field::new("dropped_name", DataType::Utf8, true),
     ]))
 }
 
-/// One batch per table, newest commit first.
+/// A table whose commits are told.
+struct Told {
+    table: CatalogEntry,
+    dropped: bool,
+}
+
+/// One batch per table, newest commit first; tables with a name before those that were dropped.
 pub(super) fn rows(lake: Arc<Lake>, wanted: Wanted) -> Rows {
-    let names = {
+    let tables = {
         let (lake, wanted) = (lake.clone(), wanted.clone());
-        stream::once(async move { tables_wanted(&lake, &wanted).await })
+        stream::once(async move { tables(&lake, &wanted).await })
     };
-    names
-        .map_ok(|names| stream::iter(names.into_iter().map(Ok)))
+    tables
+        .map_ok(|tables| stream::iter(tables.into_iter().map(Ok)))
         .try_flatten()
-        .and_then(move |name| {
+        .and_then(move |told| {
             let (lake, wanted) = (lake.clone(), wanted.clone());
-            async move {
-                match open(&lake, &name).await? {
-                    Some(table) => history(&table, &wanted).await,
-                    None => Ok(RecordBatch::new_empty(schema())),
-                }
-            }
+            async move { batch(&told, lake.history(&told.table).await?, &wanted) }
         })
         .boxed()
 }
 
-async fn history(table: &Table, wanted: &Wanted) -> Result<RecordBatch, Error> {
-    let records = table.history(None).await?;
+async fn tables(lake: &Lake, wanted: &Wanted) -> Result<Vec<Told>, Error> {
+    let mut named = lake.tables().await?;
+    named.retain(|table| wanted.table(table.name.as_str()));
+    let mut dropped = match wanted.nameless() {
+        true => lake.dropped().await?,
+        false => Vec::new(),
+    };
+    // One that was dropped between the two looks is told of once.
+    dropped.retain(|table| named.iter().all(|other| other.id != table.id));
+    let told = |dropped| move |table| Told { table, dropped };
+    Ok(named
+        .into_iter()
+        .map(told(false))
+        .chain(dropped.into_iter().map(told(true)))
+        .collect())
+}
+
+fn batch(told: &Told, records: Vec<CommitRecord>, wanted: &Wanted) -> Result<RecordBatch, Error> {
     let records: Vec<_> = records
         .into_iter()
         .filter(|record| wanted.version(record.version.0))
         .collect();
-    batch(table, &records)
-}
-
-fn batch(table: &Table, records: &[CommitRecord]) -> Result<RecordBatch, Error> {
-    let id = table.id().to_string();
+    let id = told.table.id.to_string();
     let json = |value: Result<String, serde_json::Error>| value.map_err(|error| Error::internal(error.to_string()));
     let mut sources = Vec::with_capacity(records.len());
     let mut read = Vec::with_capacity(records.len());
-    for record in records {
+    for record in &records {
         let loaded = (!record.sources.is_empty()).then(|| json(serde_json::to_string(&record.sources)));
         sources.push(loaded.transpose()?);
         let pins = (!record.read.is_empty()).then(|| json(serde_json::to_string(&record.read)));
@@ -90,6 +107,10 @@ fn batch(table: &Table, records: &[CommitRecord]) -> Result<RecordBatch, Error> 
                 .collect::<StringArray>(),
         )
     };
+    let name = |applies: bool| -> ArrayRef {
+        let name = applies.then(|| told.table.name.as_str());
+        Arc::new(records.iter().map(|_| name).collect::<StringArray>())
+    };
     let whole = |value: &dyn Fn(&CommitRecord) -> u64| -> ArrayRef {
         Arc::new(
             records
@@ -100,7 +121,7 @@ fn batch(table: &Table, records: &[CommitRecord]) -> Result<RecordBatch, Error> 
     };
     let times = TimestampMillisecondArray::from_iter_values(records.iter().map(|record| record.timestamp_unix_ms));
     let columns: Vec<ArrayRef> = vec![
-        text(&|_| table.name().to_string()),
+        name(!told.dropped),
         text(&|_| id.clone()),
         whole(&|record| record.version.0),
         Arc::new(times.with_timezone("UTC")),
@@ -125,6 +146,7 @@ fn batch(table: &Table, records: &[CommitRecord]) -> Result<RecordBatch, Error> 
         ),
         Arc::new(StringArray::from(sources)),
         Arc::new(StringArray::from(read)),
+        name(told.dropped),
     ];
     RecordBatch::try_new(schema(), columns).map_err(|error| Error::internal(error.to_string()))
 }

@@ -52,6 +52,11 @@ impl Wanted {
         !self.nothing && self.table_name.as_deref().is_none_or(|wanted| wanted == name)
     }
 
+    /// Whether rows of tables without a name are wanted.
+    pub(crate) fn nameless(&self) -> bool {
+        !self.nothing && self.table_name.is_none()
+    }
+
     /// Whether rows of this version are wanted.
     pub(crate) fn version(&self, version: u64) -> bool {
         !self.nothing && self.version.is_none_or(|wanted| u64::try_from(wanted) == Ok(version))
@@ -67,7 +72,7 @@ mod tests {
     #[test]
     fn only_plain_conditions_narrow() {
         let mut wanted = Wanted::default();
-        assert!(wanted.table("a") && wanted.version(7));
+        assert!(wanted.table("a") && wanted.nameless() && wanted.version(7));
         for condition in [
             col("table_name").like(lit("a%")),
             col("table_name").eq(col("operation")),
@@ -85,7 +90,8 @@ mod tests {
         let mut wanted = Wanted::default();
         assert!(wanted.narrow(&col("table_name").eq(lit("a"))));
         assert!(wanted.narrow(&lit(3_i64).eq(col("version"))));
-        assert!(wanted.table("a") && !wanted.table("b") && wanted.version(3) && !wanted.version(4));
+        assert!(wanted.table("a") && !wanted.table("b") && !wanted.nameless());
+        assert!(wanted.version(3) && !wanted.version(4));
         assert!(wanted.narrow(&col("table_name").eq(lit("b"))));
         assert!(!wanted.table("a") && !wanted.table("b"));
     }

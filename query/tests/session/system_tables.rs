@@ -68,6 +68,40 @@ async fn conditions_spare_reading_and_are_applied_all_the_same() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_commits_of_a_dropped_table_stay_without_a_name() {
+    let world = World::new().await;
+    world.write("CREATE TABLE t AS SELECT 1 AS n").await;
+    world.write("INSERT INTO t VALUES (2)").await;
+    let id = world.rows("SELECT DISTINCT table_id FROM dab.commits").await;
+    world.write("DROP TABLE t").await;
+    let dropped = format!("SELECT version, operation FROM dab.commits WHERE table_id = '{id}' ORDER BY version");
+    assert_eq!(world.rows(&dropped).await, "0|CREATE TABLE AS\n1|INSERT");
+    // Another table takes the name: whoever asks for it hears of that one alone.
+    world.write("CREATE TABLE t AS SELECT 3 AS n").await;
+    assert_eq!(
+        world
+            .rows("SELECT version, dropped_name FROM dab.commits WHERE table_name = 't'")
+            .await,
+        "0|NULL"
+    );
+    assert_eq!(
+        world
+            .rows("SELECT table_name, version, dropped_name FROM dab.commits ORDER BY leaf_index")
+            .await,
+        "NULL|0|t\nNULL|1|t\nt|0|NULL"
+    );
+    assert_eq!(
+        world
+            .rows("SELECT count(*) FROM dab.commits WHERE dropped_name = 't' AND version = 1")
+            .await,
+        "1"
+    );
+    // What they prove is the same as before.
+    let chain = "SELECT count(*) FROM dab.commits WHERE dropped_name IS NOT NULL AND parent IS NOT NULL";
+    assert_eq!(world.rows(chain).await, "1");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_empty_lake_has_empty_tables() {
     let world = World::new().await;
     for table in ["commits", "receipts"] {
@@ -78,7 +112,7 @@ async fn an_empty_lake_has_empty_tables() {
         world
             .rows("DESCRIBE dab.commits")
             .await
-            .starts_with("table_name|Utf8|NO")
+            .starts_with("table_name|Utf8|YES")
     );
     world.refuses("SELECT * FROM dab.nosuch", "nosuch").await;
 }

@@ -61,6 +61,13 @@ async fn a_dropped_table_leaves_its_files_and_its_name_can_be_taken_again() {
         world.commit_file("t", 1).exists(),
         "the dropped table's evidence is gone"
     );
+    let dropped = world.lake.dropped().await.unwrap();
+    assert_eq!((dropped.len(), dropped[0].id), (1, first.id));
+    let history = world.lake.history(&dropped[0]).await.unwrap();
+    assert_eq!(
+        history.iter().map(|commit| commit.version.0).collect::<Vec<_>>(),
+        [1, 0]
+    );
     let second = world.create("t").await;
     assert_ne!(first.id, second.id);
     assert_eq!(second.version, TableVersion(0));
