@@ -5,6 +5,7 @@ mod world;
 
 mod attacks;
 mod crash;
+mod failed_ledger;
 mod large_commits;
 mod tamper;
 

@@ -19,6 +19,8 @@ pub const START_TIMEOUT: Duration = Duration::from_secs(60);
 const CRASH_POINT: &str = "DAB_CRASH_POINT";
 /// The environment variable that names the file whose existence arms the crash point.
 const CRASH_ARMED: &str = "DAB_CRASH_ARMED";
+/// The environment variable with which a thread panics at the crash point, instead of stopping there.
+const CRASH_PANIC: &str = "DAB_CRASH_PANIC";
 
 /// How a node is to be started.
 #[derive(Debug, Clone)]
@@ -67,6 +69,14 @@ impl Launch {
         self.environment.push((CRASH_POINT.to_owned(), point.to_owned()));
         self.environment
             .push((CRASH_ARMED.to_owned(), armed.display().to_string()));
+        self
+    }
+
+    /// With a thread that panics at a crash point, once [`Server::arm`] has been called: a fault of the part of the node that
+    /// it belongs to, while the others go on.
+    pub fn panicking_at(mut self, point: &str) -> Self {
+        self = self.crash_point(point);
+        self.environment.push((CRASH_PANIC.to_owned(), "1".to_owned()));
         self
     }
 

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Child;
+use std::process::{Child, ExitStatus};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -156,18 +156,7 @@ impl Server {
     pub fn stop(mut self) {
         assert!(self.is_alive(), "the node had ended by itself:\n{}", self.log.text());
         command::signal(self.pid(), "TERM");
-        let deadline = Instant::now() + STOP_TIMEOUT;
-        let status = loop {
-            if let Some(status) = self.process.try_wait().expect("a child can be waited for") {
-                break status;
-            }
-            assert!(
-                Instant::now() < deadline,
-                "the node did not stop in {STOP_TIMEOUT:?}:\n{}",
-                self.log.text()
-            );
-            thread::sleep(Duration::from_millis(10));
-        };
+        let status = self.wait_for_its_end();
         assert!(status.success(), "the node stopped with {status}:\n{}", self.log.text());
         assert!(
             !self.log.text().contains("panicked at"),
@@ -178,6 +167,29 @@ impl Server {
             !self.data.join("endpoint").exists(),
             "a stopped node removes its endpoint file"
         );
+    }
+
+    /// Waits until the process has ended by itself; how it ended, and what it had printed.
+    ///
+    /// # Panics
+    /// When it does not end within [`STOP_TIMEOUT`].
+    pub fn ended(mut self) -> (ExitStatus, String) {
+        (self.wait_for_its_end(), self.log.text())
+    }
+
+    fn wait_for_its_end(&mut self) -> ExitStatus {
+        let deadline = Instant::now() + STOP_TIMEOUT;
+        loop {
+            if let Some(status) = self.process.try_wait().expect("a child can be waited for") {
+                return status;
+            }
+            assert!(
+                Instant::now() < deadline,
+                "the node did not stop in {STOP_TIMEOUT:?}:\n{}",
+                self.log.text()
+            );
+            thread::sleep(Duration::from_millis(10));
+        }
     }
 
     fn end_by_force(&mut self) {
