@@ -198,6 +198,35 @@ async fn a_query_takes_its_values_by_position_and_each_binding_keeps_its_own() {
     }
 }
 
+/// A statement is never executed without the values that its client bound, nor with those of another binding.
+#[tokio::test]
+async fn parameters_that_had_to_go_for_others_can_be_bound_again() {
+    // Room for one set of parameters: the next one takes it.
+    let node = Node::start_with(|limits| limits.parameters_kept_bytes_max = 1).await;
+    make_table(&node.client().await, "t", 10).await;
+    let mut raw = node.raw().await;
+    let sql = "SELECT label FROM t WHERE id = ?";
+    let first = prepare(&mut raw, sql).await.unwrap().0.prepared_statement_handle;
+    let second = prepare(&mut raw, sql).await.unwrap().0.prepared_statement_handle;
+    let three = bind(&mut raw, &first, one(3)).await.unwrap();
+    let seven = bind(&mut raw, &second, one(7)).await.unwrap();
+    for gone in [&three, &first] {
+        let refused = query(&mut raw, gone).await.unwrap_err();
+        assert_eq!(refused.code(), Code::NotFound, "{refused}");
+        assert!(refused.message().contains("bind them again"), "{refused}");
+    }
+    assert_eq!(texts(&query(&mut raw, &seven).await.unwrap()[0], "label"), ["row 7"]);
+
+    // a client may go on with either handle, that of the statement or that of the binding that is gone
+    for handle in [&first, &three] {
+        let again = bind(&mut raw, handle, one(4)).await.unwrap();
+        for bound in [&again, &first] {
+            assert_eq!(texts(&query(&mut raw, bound).await.unwrap()[0], "label"), ["row 4"]);
+        }
+        assert_eq!(query(&mut raw, &seven).await.unwrap_err().code(), Code::NotFound);
+    }
+}
+
 #[tokio::test]
 async fn types_that_the_statement_leaves_open_follow_the_values() {
     let node = Node::start().await;
