@@ -89,6 +89,20 @@ pub fn prove<E>(
     Ok(proof)
 }
 
+/// The root that the tree `(new_size, new_root)` had at `old_size`, as the proof itself shows it. Two trees for one older
+/// size are a contradiction that anybody can check.
+///
+/// `None` when the proof does not lead to `new_root`, or cannot show an older root: one of a power of two is where such a
+/// proof starts, so it does not say it.
+pub fn older_root(old_size: TreeSize, new_size: TreeSize, new_root: &Hash, proof: &[Hash]) -> Option<Hash> {
+    if old_size.0 == 0 || old_size >= new_size || new_size.0 > TREE_SIZE_MAX || old_size.0.is_power_of_two() {
+        return None;
+    }
+    // for other sizes the first hash of the proof is the starting point, and this one is not looked at
+    let (old, new) = roots_of(old_size.0, new_size.0, &empty_root(), proof).ok()?;
+    (new == *new_root).then_some(old)
+}
+
 /// The old and the new root that the proof leads to (RFC 9162 section 2.1.4.2); `0 < old < new`.
 fn roots_of(old: u64, new: u64, old_root: &Hash, proof: &[Hash]) -> Result<(Hash, Hash), Error> {
     let rejected = |reason: &str| Error::ProofRejected {

@@ -4,9 +4,11 @@
 //! Paths that name no regular file (pipes, devices, folders) are refused rather than read, and every read stops at the
 //! limit of its format and at the size that the system stated.
 
+mod fork;
 mod narrowed;
 mod table;
 
+pub use fork::fork_files;
 pub use table::DirTable;
 
 use std::fs::{self, File};

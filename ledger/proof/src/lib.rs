@@ -58,6 +58,8 @@ pub mod verify;
 
 pub mod audit;
 
+pub mod fork;
+
 pub mod files;
 
 #[cfg(any(test, feature = "testing"))]

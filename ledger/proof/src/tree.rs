@@ -15,9 +15,11 @@
 //! A node is named by `(level, index)`: it covers the leaves `index << level .. (index + 1) << level`.
 
 use std::fmt;
+use std::str::FromStr;
 
 use crate::error::Error;
 use crate::hash::{Hash, empty_root, node_hash};
+use crate::text;
 
 /// Largest tree that proofs here speak of: then no proof has more than 63 hashes.
 pub const TREE_SIZE_MAX: u64 = 1 << 63;
@@ -112,6 +114,18 @@ pub(crate) fn range_hash<E>(start: u64, end: u64, node: &mut dyn FnMut(u8, u64) 
 /// Where the tree over `leaves` (at least two) leaves splits: the largest power of two below `leaves`.
 pub(crate) fn split(leaves: u64) -> u64 {
     1 << (leaves - 1).ilog2()
+}
+
+impl FromStr for TreeSize {
+    type Err = Error;
+
+    /// Reads a decimal number without sign or leading zeros.
+    fn from_str(size: &str) -> Result<TreeSize, Error> {
+        text::decimal(size)
+            .filter(|size| *size <= TREE_SIZE_MAX)
+            .map(TreeSize)
+            .ok_or_else(|| Error::malformed("tree size", format!("{size:?} is no decimal number up to 2^63")))
+    }
 }
 
 impl fmt::Display for TreeSize {

@@ -16,6 +16,7 @@ fn help_fits_80_columns_and_every_verb_has_one() {
         "audit --help",
         "audit table -h",
         "audit ledger --help",
+        "fork --help",
     ] {
         let help = world.run(arguments, 0);
         assert!(help.contains("Usage:") && help.contains("Exit codes:"), "{help}");

@@ -4,6 +4,7 @@
 mod audit_ledger;
 mod audit_table;
 mod command;
+mod fork;
 mod hostile;
 mod known_answers;
 mod oracles;

@@ -68,12 +68,14 @@ pub(super) fn words(arguments: &[OsString]) -> Vec<&str> {
 #[derive(Default)]
 pub(super) struct Options {
     pub(super) operand: Option<PathBuf>,
+    pub(super) second: Option<PathBuf>,
     pub(super) trust: Option<PathBuf>,
     pub(super) table_id: Option<String>,
     pub(super) commit: Option<PathBuf>,
     pub(super) data: Vec<PathBuf>,
     pub(super) ledger: Option<OsString>,
     pub(super) since: Option<PathBuf>,
+    pub(super) proof: Option<PathBuf>,
     pub(super) deep: bool,
     pub(super) json: bool,
     pub(super) help: bool,
@@ -103,8 +105,14 @@ impl Options {
                 Long("since") if allowed.contains(&"since") => {
                     set(&mut options.since, "--since", parser.value()?.into())?;
                 }
+                Long("proof") if allowed.contains(&"proof") => {
+                    set(&mut options.proof, "--proof", parser.value()?.into())?;
+                }
                 Long("deep") if allowed.contains(&"deep") => options.deep = true,
                 Value(operand) if options.operand.is_none() => options.operand = Some(operand.into()),
+                Value(operand) if allowed.contains(&"second") && options.second.is_none() => {
+                    options.second = Some(operand.into());
+                }
                 unexpected => return Err(unexpected.unexpected().into()),
             }
         }

@@ -4,6 +4,7 @@
 mod audit_ledger;
 mod audit_table;
 mod command_line;
+mod fork;
 mod verify;
 
 use std::ffi::OsString;
@@ -25,12 +26,15 @@ Usage:
   dab-verify audit table PATH --trust DIR [--table-id ID] [--ledger PATH]
                          [--deep] [--json]
   dab-verify audit ledger PATH --trust DIR [--since FILE] [--json]
+  dab-verify fork FIRST SECOND --trust DIR [--proof FILE | --ledger PATH]
+                  [--json]
   dab-verify --help | --version
 
 Verbs:
   verify         one receipt (.tlog-proof), and the files it speaks of if given
   audit table    every version of a table: nothing changed, added or removed
   audit ledger   the whole ledger, derived again from its first leaf
+  fork           two checkpoints of one ledger: do they contradict each other?
 
 The trust folder (DIR) is what you believe: policy, writers, ledger. Get it
 once, from somebody you trust, on a way that the audited cannot change.
@@ -76,12 +80,13 @@ fn run(arguments: Vec<OsString>) -> Result<Outcome, Usage> {
         ["verify", ..] => verify::run(&arguments[1..]),
         ["audit", "table", ..] => audit_table::run(&arguments[2..]),
         ["audit", "ledger", ..] => audit_ledger::run(&arguments[2..]),
+        ["fork", ..] => fork::run(&arguments[1..]),
         ["audit", "-h" | "--help", ..] => Ok(Outcome::help(HELP)),
         ["audit", ..] => Err(Usage(
             "say what to audit: `audit table PATH` or `audit ledger PATH`".to_owned(),
         )),
         [verb, ..] => Err(Usage(format!(
-            "there is no verb {verb:?}: it is `verify` or `audit`, see --help"
+            "there is no verb {verb:?}: it is `verify`, `audit` or `fork`, see --help"
         ))),
     }
 }

@@ -1,0 +1,38 @@
+//! Two checkpoints in two files.
+
+use std::path::Path;
+
+use super::{DirSource, failed, read_checkpoint, read_needed, read_trust, untrusted};
+use crate::fork::{Further, PREFIX_PROOF_BYTES_MAX, check_fork};
+use crate::report::Report;
+
+/// Holds the checkpoints in two files against each other: see `fork::check_fork`. For two sizes, with the text of a
+/// `fork::PrefixProof` in the file `proof`, or else with the tiles in the folder `ledger`.
+pub fn fork_files(
+    first: &Path,
+    second: &Path,
+    trust_dir: &Path,
+    proof: Option<&Path>,
+    ledger: Option<&Path>,
+) -> Report {
+    let title = "two checkpoints".to_owned();
+    let trust = match read_trust(trust_dir) {
+        Ok(trust) => trust,
+        Err(error) => return untrusted(title, trust_dir, &error),
+    };
+    let inputs = read_checkpoint(first).and_then(|first| {
+        let proof = proof.map(|path| read_needed(path, "fork proof", PREFIX_PROOF_BYTES_MAX));
+        Ok((first, read_checkpoint(second)?, proof.transpose()?))
+    });
+    let (first, second, proof) = match inputs {
+        Ok(inputs) => inputs,
+        Err(error) => return failed(title, &error),
+    };
+    let tiles = ledger.map(DirSource::new);
+    let further = match (&proof, &tiles) {
+        (Some(proof), _) => Further::Proof(proof),
+        (None, Some(tiles)) => Further::Tiles(tiles),
+        (None, None) => Further::Nothing,
+    };
+    check_fork(&first, &second, &trust, further)
+}
