@@ -3,7 +3,7 @@
 //! An audit begins at leaf zero, derives everything again and compares. It needs no service and no database: only the
 //! public files of the ledger, the files of the table, and the trust root.
 
-mod chain;
+pub(crate) mod chain;
 mod data;
 mod ledger;
 mod listing;

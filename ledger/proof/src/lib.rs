@@ -59,6 +59,7 @@ pub mod verify;
 pub mod audit;
 
 pub mod fork;
+pub mod monitor;
 
 pub mod files;
 

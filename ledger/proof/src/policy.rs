@@ -146,6 +146,30 @@ impl Policy {
         &self.witnesses
     }
 
+    /// The latest time, in seconds since 1970, at or after which a quorum of the witnesses cosigned; none for `quorum none`.
+    /// Not the newest time of all: one witness that works on its own keeps no ledger alive.
+    pub fn quorum_time_unix_s(&self, certification: &Certification) -> Option<u64> {
+        if self.needs_no_cosigner() {
+            return None;
+        }
+        let time_of = |name: &str| {
+            let mut cosigners = certification.cosigners.iter();
+            cosigners
+                .find(|cosigner| cosigner.name == name)
+                .map(|cosigner| cosigner.time_unix_s)
+        };
+        let mut times: Vec<_> = certification
+            .cosigners
+            .iter()
+            .map(|cosigner| cosigner.time_unix_s)
+            .collect();
+        times.sort_unstable_by(|a, b| b.cmp(a));
+        times.into_iter().find(|since| {
+            let cosigned = |witness: usize| time_of(&self.witnesses[witness].name).is_some_and(|time| time >= *since);
+            self.quorum.is_met(&cosigned)
+        })
+    }
+
     /// True for `quorum none`: the log's signature is enough.
     pub fn needs_no_cosigner(&self) -> bool {
         matches!(self.quorum, Quorum::None)

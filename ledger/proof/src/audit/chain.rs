@@ -5,14 +5,28 @@ use std::collections::BTreeMap;
 
 use super::walk::Entry;
 use crate::hash::Hash;
-use crate::leaf::{SignedLeaf, Subject};
+use crate::leaf::{Leaf, SignedLeaf, Subject};
 use crate::report::{Finding, Report};
 use crate::trust::Trust;
 
 /// The last leaf of one subject.
-struct Head {
-    sequence: u64,
-    hash: Hash,
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Head {
+    pub(crate) sequence: u64,
+    pub(crate) hash: Hash,
+}
+
+/// Where a statement does not follow on the last leaf of its subject.
+pub(crate) fn breaks(head: Option<&Head>, statement: &Leaf) -> impl Iterator<Item = String> {
+    let subject = &statement.subject;
+    let due = head.map_or(0, |head| head.sequence.saturating_add(1));
+    let sequence = (statement.sequence != due).then(|| {
+        let sequence = statement.sequence;
+        format!("subject {subject} has sequence {sequence} here, {due} is due")
+    });
+    let parent = (statement.parent != head.map(|head| head.hash))
+        .then(|| format!("its parent is not the previous leaf of subject {subject}"));
+    sequence.into_iter().chain(parent)
 }
 
 /// The heads of all subjects so far, and who wrote how much.
@@ -65,19 +79,8 @@ impl<'t> Chain<'t> {
             Ok(writer) => *self.written.entry(writer.name().to_owned()).or_default() += 1,
             Err(error) => report.fail(place(error.to_string())),
         }
-        let head = self.heads.get(&statement.subject);
-        let due = head.map_or(0, |head| head.sequence.saturating_add(1));
-        if statement.sequence != due {
-            let (subject, sequence) = (&statement.subject, statement.sequence);
-            report.fail(place(format!(
-                "subject {subject} has sequence {sequence} here, {due} is due"
-            )));
-        }
-        if statement.parent != head.map(|head| head.hash) {
-            report.fail(place(format!(
-                "its parent is not the previous leaf of subject {}",
-                statement.subject
-            )));
+        for message in breaks(self.heads.get(&statement.subject), statement) {
+            report.fail(place(message));
         }
         self.heads.insert(
             statement.subject.clone(),

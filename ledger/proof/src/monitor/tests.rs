@@ -1,0 +1,245 @@
+use super::*;
+use crate::leaf::Subject;
+use crate::note::SigningKey;
+use crate::testing::{MemorySource, TinyLedger};
+
+fn grow(ledger: &mut TinyLedger, leaves: u64, body: &str) {
+    for leaf in 0..leaves {
+        let subject = Subject::table(&format!("t{}", leaf % 3)).unwrap();
+        ledger.append(&subject, format!("{body} {leaf}").as_bytes(), None, "WRITE");
+    }
+}
+
+fn see(ledger: &TinyLedger, source: &MemorySource, known: Option<&Known>) -> Result<Seen, Trouble> {
+    let trust = ledger.trust();
+    look(
+        source,
+        Expected {
+            trust: &trust,
+            writers: None,
+        },
+        known,
+    )
+}
+
+#[track_caller]
+fn alarmed(found: Result<Seen, Trouble>, kind: AlarmKind) -> Alarm {
+    match found {
+        Err(Trouble::Alarm(alarm)) if alarm.kind == kind => *alarm,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// A ledger of `leaves` leaves that was seen, and grew since.
+fn grown(leaves: u64, more: u64) -> (TinyLedger, Known) {
+    let mut ledger = TinyLedger::new();
+    grow(&mut ledger, leaves, "first");
+    let known = see(&ledger, &ledger.public(), None).unwrap().into_known();
+    grow(&mut ledger, more, "second");
+    (ledger, known)
+}
+
+#[test]
+fn honest_growth_is_followed_from_any_size_to_any_other() {
+    for (leaves, more) in [
+        (1, 0),
+        (1, 1),
+        (3, 4),
+        (255, 1),
+        (255, 2),
+        (256, 1),
+        (256, 300),
+        (300, 300),
+        (513, 700),
+    ] {
+        let (ledger, known) = grown(leaves, more);
+        let seen = see(&ledger, &ledger.public(), Some(&known)).unwrap();
+        assert_eq!(seen.leaves, more);
+        assert_eq!(seen.written.values().sum::<u64>(), more);
+        let root = seen.signed.checkpoint().root;
+        assert_eq!(root, ledger.checkpoint().checkpoint().root);
+        let read = Heads::parse(seen.heads.to_text(&root).as_bytes(), &root)
+            .unwrap()
+            .unwrap();
+        assert_eq!(read, seen.heads);
+        assert_eq!(
+            read,
+            see(&ledger, &ledger.public(), None).unwrap().heads,
+            "as from leaf zero"
+        );
+        let lost = Known { heads: None, ..known };
+        assert_eq!(see(&ledger, &ledger.public(), Some(&lost)).unwrap().heads, read);
+    }
+}
+
+#[test]
+fn a_look_reads_what_is_new_and_not_the_whole() {
+    let (ledger, known) = grown(900, 5);
+    let mut public = ledger.public();
+    // full bundles before the last look are not needed any more
+    for bundle in ["tile/entries/000", "tile/entries/001", "tile/entries/002"] {
+        public.files.remove(bundle).unwrap();
+    }
+    assert_eq!(see(&ledger, &public, Some(&known)).unwrap().leaves, 5);
+    alarmed(see(&ledger, &public, None), AlarmKind::Bad);
+}
+
+#[test]
+fn a_fork_is_told_with_evidence_that_the_verifier_accepts() {
+    for (leaves, more) in [(5, 0), (5, 3), (8, 1), (300, 300)] {
+        let (honest, known) = grown(leaves, more);
+        let mut forged = TinyLedger::new();
+        grow(&mut forged, leaves + more, "forged");
+        let alarm = alarmed(see(&honest, &forged.public(), Some(&known)), AlarmKind::Fork);
+        let file = |name| {
+            alarm
+                .files
+                .iter()
+                .find(|(file, _)| *file == name)
+                .map(|(_, bytes)| bytes.as_slice())
+        };
+        let further = file("proof").map_or(crate::fork::Further::Nothing, crate::fork::Further::Proof);
+        assert_eq!(file("proof").is_some(), more > 0);
+        let (first, second) = (file("first").unwrap(), file("second").unwrap());
+        let report = crate::fork::check_fork(first, second, &honest.trust(), further);
+        assert_eq!(report.exit_code(), 1, "{report}");
+    }
+}
+
+#[test]
+fn a_smaller_tree_is_an_alarm_and_a_fork_where_the_tiles_show_it() {
+    let (ledger, known) = grown(20, 0);
+    let mut public = ledger.public();
+    public
+        .files
+        .insert("checkpoint".into(), ledger.checkpoint_at(TreeSize(7)).to_bytes());
+    alarmed(see(&ledger, &public, Some(&known)), AlarmKind::Shrunk);
+    let mut forged = TinyLedger::new();
+    grow(&mut forged, 7, "forged");
+    public.files.insert("checkpoint".into(), forged.checkpoint().to_bytes());
+    alarmed(see(&ledger, &public, Some(&known)), AlarmKind::Fork);
+    // with the larger tree's tiles gone, it still is smaller than before
+    alarmed(see(&ledger, &forged.public(), Some(&known)), AlarmKind::Shrunk);
+}
+
+#[test]
+fn strangers_and_writers_who_are_not_expected_are_told_apart_from_bad_leaves() {
+    let (mut ledger, known) = grown(5, 1);
+    let trust = ledger.trust();
+    let nobody = ["dab/test/other".to_owned()];
+    let expected = Expected {
+        trust: &trust,
+        writers: Some(&nobody),
+    };
+    let alarm = alarmed(look(&ledger.public(), expected, Some(&known)), AlarmKind::Writer);
+    assert!(
+        alarm
+            .reason
+            .starts_with("leaf 5: dab/test/writer wrote it, about table/t0"),
+        "{alarm:?}"
+    );
+    ledger.writer = SigningKey::generate("dab/test/stranger", &[7; 32]).unwrap();
+    grow(&mut ledger, 1, "third");
+    alarmed(
+        see(&TinyLedger::new(), &ledger.public(), Some(&known)),
+        AlarmKind::Writer,
+    );
+
+    let (mut ledger, known) = grown(5, 1);
+    ledger.push_entry(b"no leaf at all");
+    let alarm = alarmed(see(&ledger, &ledger.public(), Some(&known)), AlarmKind::Bad);
+    assert!(alarm.reason.starts_with("leaf 6: "), "{alarm:?}");
+}
+
+#[test]
+fn a_leaf_that_does_not_follow_its_subject_is_bad() {
+    let (mut ledger, known) = grown(5, 0);
+    let mut other = TinyLedger::new();
+    grow(&mut other, 3, "other");
+    let entry = other.receipt(crate::tree::LeafIndex(0)).leaf;
+    ledger.push(&entry);
+    let alarm = alarmed(see(&ledger, &ledger.public(), Some(&known)), AlarmKind::Bad);
+    assert!(alarm.reason.contains("has sequence 0 here, 2 is due"), "{alarm:?}");
+}
+
+#[test]
+fn every_changed_byte_of_what_is_new_is_an_alarm() {
+    let (ledger, known) = grown(254, 4);
+    let public = ledger.public();
+    for path in [
+        "checkpoint",
+        "tile/entries/000",
+        "tile/entries/001.p/2",
+        "tile/0/000",
+        "tile/0/001.p/2",
+        "tile/1/000.p/1",
+    ] {
+        let bytes = &public.files[path];
+        // a byte of the part that is old and of no consequence now
+        let first = if path.ends_with("/000") && path != "tile/1/000.p/1" {
+            bytes.len() - 32
+        } else {
+            0
+        };
+        for place in first..bytes.len() {
+            let mut spoiled = public.clone();
+            spoiled.files.get_mut(path).unwrap()[place] ^= 1;
+            let found = see(&ledger, &spoiled, Some(&known));
+            assert!(matches!(found, Err(Trouble::Alarm(_))), "{path} at {place}: {found:?}");
+        }
+        let mut missing = public.clone();
+        missing.files.remove(path);
+        match see(&ledger, &missing, Some(&known)) {
+            Err(Trouble::Undecided(_)) => assert_eq!(path, "checkpoint"),
+            other => drop(alarmed(other, AlarmKind::Bad)),
+        }
+        let mut unreadable = public.clone();
+        unreadable.unreadable = Some(path.to_owned());
+        assert!(
+            matches!(see(&ledger, &unreadable, Some(&known)), Err(Trouble::Undecided(_))),
+            "{path}"
+        );
+    }
+}
+
+#[test]
+fn heads_of_another_tree_or_of_no_monitor_are_not_believed() {
+    let (_, known) = grown(5, 0);
+    let root = known.signed.checkpoint().root;
+    let text = known.heads.unwrap().to_text(&root);
+    assert_eq!(Heads::parse(text.as_bytes(), &crate::hash::empty_root()).unwrap(), None);
+    for spoiled in [
+        String::new(),
+        text.trim_end().to_owned(),
+        text.replace("heads/v1", "heads/v2"),
+        text.replace("complete yes", "complete"),
+        text.replacen("t0 ", "t0  ", 1),
+        text.replacen("t0 1", "t0 01", 1),
+        text.clone() + "table/x 1\n",
+    ] {
+        assert!(Heads::parse(spoiled.as_bytes(), &root).is_err(), "{spoiled:?}");
+    }
+}
+
+#[test]
+fn another_ledger_is_not_taken_for_this_one() {
+    let (ledger, known) = grown(5, 0);
+    let other = SigningKey::generate("dab/elsewhere", &[9; 32]).unwrap();
+    let mut checkpoint = ledger.checkpoint().checkpoint().clone();
+    checkpoint.origin = "dab/elsewhere".into();
+    let mut public = ledger.public();
+    public
+        .files
+        .insert("checkpoint".into(), checkpoint.sign(&other).unwrap().to_bytes());
+    let policy = format!("{}log {}\n", ledger.policy_text(), other.verifier());
+    let trust = Trust::from_texts(policy, ledger.writers_text(), None).unwrap();
+    let found = look(
+        &public,
+        Expected {
+            trust: &trust,
+            writers: None,
+        },
+        Some(&known),
+    );
+    assert!(alarmed(found, AlarmKind::Bad).reason.contains("another one"));
+}
