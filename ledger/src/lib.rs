@@ -65,6 +65,11 @@ mod audit_page;
 pub mod http;
 
 #[cfg(feature = "node")]
+pub mod monitor;
+#[cfg(feature = "node")]
+pub mod witness;
+
+#[cfg(feature = "node")]
 mod fsck;
 
 #[cfg(feature = "node")]
@@ -73,6 +78,10 @@ pub mod clock;
 mod crash_point;
 #[cfg(feature = "node")]
 pub mod durable;
+#[cfg(feature = "node")]
+mod evidence;
+#[cfg(feature = "node")]
+mod lock;
 #[cfg(feature = "node")]
 mod room;
 

@@ -1,0 +1,155 @@
+//! A monitor on disk: the checkpoint that it accepted last, and the evidence of what it did not accept. What it looks for
+//! is `dab_proof::monitor`.
+//!
+//! ```text
+//! STATE/lock                     held by the one process that monitors into this directory
+//! STATE/checkpoint               the last checkpoint accepted, as it came: any other tool can read it
+//! STATE/heads                    the last leaf of each subject in its tree; derived, and read again where it is lost
+//! STATE/evidence/<kind>-<digest>/...    what raised an alarm
+//! ```
+//!
+//! The heads are written first, then the checkpoint that they belong to. A crash between the two leaves heads of another
+//! tree: they are not used, and the next look derives them again from leaf zero.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
+
+use dab_proof::checkpoint::SignedCheckpoint;
+use dab_proof::monitor::{Alarm, AlarmKind, Heads, Known, Seen};
+use dab_proof::policy::Policy;
+
+use crate::Error;
+use crate::durable::{self, Access, io};
+use crate::{evidence, lock};
+
+/// The state directory, locked.
+#[derive(Debug)]
+pub struct MonitorState {
+    dir: PathBuf,
+    _lock: File,
+}
+
+/// When a ledger last showed that it lives, in seconds since 1970.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LastSign {
+    /// The time at which a quorum had cosigned, by the cosigners' clocks.
+    Cosigned(u64),
+    /// When it was last seen to have grown, by our clock: a log's own signature bears no time.
+    Grown(u64),
+}
+
+impl MonitorState {
+    /// Locks the directory, making it where it is missing.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Locked`] when another process uses it; [`Error::Io`].
+    pub fn open(dir: &Path) -> Result<Self, Error> {
+        durable::create_dir(dir, Access::Everyone)?;
+        Ok(Self {
+            dir: dir.to_owned(),
+            _lock: lock::lock(dir)?,
+        })
+    }
+
+    /// What was accepted last; `None` before the first look.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Setting`] when the stored checkpoint does not count under this policy.
+    pub fn load(&self, policy: &Policy) -> Result<Option<Known>, Error> {
+        let path = self.checkpoint();
+        let Some(bytes) = durable::read(&path)? else {
+            return Ok(None);
+        };
+        let refused = |error: dab_proof::Error| {
+            let reason = format!("what was accepted last does not count under this policy: {error}");
+            Error::setting(&path, reason)
+        };
+        let signed = SignedCheckpoint::parse(&bytes).map_err(refused)?;
+        policy.verify(&signed).map_err(refused)?;
+        let root = &signed.checkpoint().root;
+        let heads = durable::read(&self.dir.join("heads"))?;
+        // damaged heads are like lost ones: the ledger has them all
+        let heads = heads.and_then(|bytes| Heads::parse(&bytes, root).ok().flatten());
+        Ok(Some(Known { signed, heads }))
+    }
+
+    /// Makes what was seen durable as what was accepted last. `before` is what was there.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`]; the old or the new checkpoint then stands.
+    pub fn store(&self, before: Option<&Known>, seen: &Seen, policy: &Policy) -> Result<(), Error> {
+        let grown = before.is_none_or(|before| before.signed.checkpoint() != seen.signed.checkpoint());
+        if grown || before.is_some_and(|before| before.heads.is_none()) {
+            let heads = seen.heads.to_text(&seen.signed.checkpoint().root);
+            durable::write(&self.dir.join("heads"), heads.as_bytes(), Access::Everyone)?;
+        }
+        // Without cosigners nothing but growth may touch the file: its time says when that was.
+        let signed_anew = !policy.needs_no_cosigner() && before.is_some_and(|before| before.signed != seen.signed);
+        if grown || signed_anew {
+            durable::write(&self.checkpoint(), &seen.signed.to_bytes(), Access::Everyone)?;
+        }
+        Ok(())
+    }
+
+    /// The last sign of life of the ledger in what was accepted; `None` before the first look.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`].
+    pub fn last_sign(&self, known: &Known, policy: &Policy) -> Result<LastSign, Error> {
+        let certification = policy.verify(&known.signed)?;
+        if let Some(time) = policy.quorum_time_unix_s(&certification) {
+            return Ok(LastSign::Cosigned(time));
+        }
+        let path = self.checkpoint();
+        let modified = std::fs::metadata(&path)
+            .and_then(|metadata| metadata.modified())
+            .map_err(io("look at", &path))?;
+        Ok(LastSign::Grown(
+            modified.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs(),
+        ))
+    }
+
+    /// Keeps an alarm's evidence; gives its folder, or `None` when enough of the kind is kept.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`].
+    pub fn keep(&self, alarm: &Alarm) -> Result<Option<PathBuf>, Error> {
+        let files: Vec<_> = alarm
+            .files
+            .iter()
+            .map(|(name, bytes)| (*name, bytes.as_slice()))
+            .collect();
+        evidence::keep(&self.dir.join("evidence"), alarm.kind.word(), &files)
+    }
+
+    fn checkpoint(&self) -> PathBuf {
+        self.dir.join("checkpoint")
+    }
+}
+
+impl LastSign {
+    /// The alarm when this was more than `stall_s` seconds before `now_unix_s`. `unread` says why nothing newer could be
+    /// read, if so.
+    pub fn stalled(self, known: &Known, now_unix_s: u64, stall_s: u64, unread: Option<&str>) -> Option<Alarm> {
+        let (time, what) = match self {
+            LastSign::Cosigned(time) => (time, "has no cosignatures of its quorum newer than"),
+            LastSign::Grown(time) => (time, "has not grown for"),
+        };
+        let silent_s = now_unix_s.saturating_sub(time);
+        if silent_s <= stall_s {
+            return None;
+        }
+        let size = known.signed.checkpoint().size;
+        let unread = unread
+            .map(|reason| format!("; it could not be read: {reason}"))
+            .unwrap_or_default();
+        let reason = format!("the ledger of {size} leaves {what} {silent_s} s, {stall_s} are allowed{unread}");
+        Some(Alarm::new(AlarmKind::Stalled, reason).file("first", known.signed.to_bytes()))
+    }
+}

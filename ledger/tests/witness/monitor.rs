@@ -1,0 +1,135 @@
+//! A monitor's directory: what was accepted last is there after a restart, and an alarm's evidence too.
+
+use std::fs;
+
+use dab_ledger::Error;
+use dab_ledger::monitor::{LastSign, MonitorState};
+use dab_proof::monitor::{Alarm, AlarmKind, Expected, Known, Seen, look};
+use dab_proof::policy::Policy;
+use dab_proof::testing::{TIME_UNIX_S, TinyLedger};
+
+use crate::world::ledger;
+
+fn see(ledger: &TinyLedger, known: Option<&Known>) -> Seen {
+    let trust = ledger.trust();
+    let expected = Expected {
+        trust: &trust,
+        writers: None,
+    };
+    look(&ledger.public(), expected, known).unwrap()
+}
+
+#[test]
+fn what_was_accepted_is_there_after_a_restart_as_a_plain_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let (small, large) = (ledger(5, "leaf"), ledger(300, "leaf"));
+    let policy = small.trust().policy;
+    let state = MonitorState::open(dir.path()).unwrap();
+    assert!(matches!(MonitorState::open(dir.path()), Err(Error::Locked { .. })));
+    assert!(state.load(&policy).unwrap().is_none());
+    let seen = see(&small, None);
+    state.store(None, &seen, &policy).unwrap();
+    assert_eq!(
+        fs::read(dir.path().join("checkpoint")).unwrap(),
+        small.checkpoint().to_bytes()
+    );
+    drop(state);
+    let state = MonitorState::open(dir.path()).unwrap();
+    let known = state.load(&policy).unwrap().unwrap();
+    assert_eq!((&known.signed, known.heads.as_ref()), (&seen.signed, Some(&seen.heads)));
+    let seen = see(&large, Some(&known));
+    assert_eq!(seen.leaves, 295);
+    state.store(Some(&known), &seen, &policy).unwrap();
+    assert_eq!(state.load(&policy).unwrap().unwrap().signed, large.checkpoint());
+}
+
+#[test]
+fn a_crash_between_heads_and_checkpoint_costs_a_second_reading_and_no_check() {
+    let dir = tempfile::tempdir().unwrap();
+    let (small, large) = (ledger(5, "leaf"), ledger(300, "leaf"));
+    let policy = small.trust().policy;
+    let state = MonitorState::open(dir.path()).unwrap();
+    state.store(None, &see(&small, None), &policy).unwrap();
+    let old = fs::read(dir.path().join("checkpoint")).unwrap();
+    let known = state.load(&policy).unwrap().unwrap();
+    state.store(Some(&known), &see(&large, Some(&known)), &policy).unwrap();
+    // the crash: the heads are the new tree's, the checkpoint is the old one's
+    fs::write(dir.path().join("checkpoint"), &old).unwrap();
+    let known = state.load(&policy).unwrap().unwrap();
+    assert_eq!(known.heads, None);
+    let seen = see(&large, Some(&known));
+    assert_eq!(seen.heads, see(&large, None).heads);
+    state.store(Some(&known), &seen, &policy).unwrap();
+    assert!(state.load(&policy).unwrap().unwrap().heads.is_some());
+}
+
+#[test]
+fn a_stored_checkpoint_of_another_policy_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let ledger = ledger(5, "leaf");
+    let state = MonitorState::open(dir.path()).unwrap();
+    state.store(None, &see(&ledger, None), &ledger.trust().policy).unwrap();
+    let other = Policy::parse("quorum none\n").unwrap();
+    let error = state.load(&other).unwrap_err().to_string();
+    assert!(
+        error.contains("checkpoint") && error.contains("does not count under this policy"),
+        "{error}"
+    );
+}
+
+#[test]
+fn with_cosigners_the_quorum_s_time_counts_and_without_only_growth() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut cosigned = TinyLedger::with_cosigners(2);
+    cosigned.append(&dab_proof::leaf::Subject::catalog(), b"body", None, "WRITE");
+    let policy = cosigned.trust().policy;
+    let state = MonitorState::open(dir.path()).unwrap();
+    state.store(None, &see(&cosigned, None), &policy).unwrap();
+    let known = state.load(&policy).unwrap().unwrap();
+    let last = state.last_sign(&known, &policy).unwrap();
+    assert_eq!(last, LastSign::Cosigned(TIME_UNIX_S + 1));
+    assert_eq!(last.stalled(&known, TIME_UNIX_S + 61, 60, None), None);
+    let alarm = last.stalled(&known, TIME_UNIX_S + 62, 60, Some("it is gone")).unwrap();
+    assert_eq!(alarm.kind, AlarmKind::Stalled);
+    assert!(
+        alarm
+            .reason
+            .contains("61 s, 60 are allowed; it could not be read: it is gone"),
+        "{alarm:?}"
+    );
+
+    let dir = tempfile::tempdir().unwrap();
+    let alone = ledger(5, "leaf");
+    let policy = alone.trust().policy;
+    let state = MonitorState::open(dir.path()).unwrap();
+    state.store(None, &see(&alone, None), &policy).unwrap();
+    let known = state.load(&policy).unwrap().unwrap();
+    let grown = state.last_sign(&known, &policy).unwrap();
+    // seeing the same again is no growth: the file is not touched
+    let file = fs::File::options()
+        .write(true)
+        .open(dir.path().join("checkpoint"))
+        .unwrap();
+    file.set_modified(std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000))
+        .unwrap();
+    state.store(Some(&known), &see(&alone, Some(&known)), &policy).unwrap();
+    let again = state.last_sign(&known, &policy).unwrap();
+    assert_eq!(again, LastSign::Grown(1_000_000));
+    assert_ne!(grown, again);
+    let alarm = again.stalled(&known, 1_000_061, 60, None).unwrap();
+    assert!(alarm.reason.contains("has not grown for 61 s"), "{alarm:?}");
+}
+
+#[test]
+fn evidence_is_kept_by_kind() {
+    let dir = tempfile::tempdir().unwrap();
+    let state = MonitorState::open(dir.path()).unwrap();
+    let alarm = Alarm::new(AlarmKind::Fork, "reason")
+        .file("first", b"a".to_vec())
+        .file("second", b"b".to_vec());
+    let folder = state.keep(&alarm).unwrap().unwrap();
+    assert!(folder.starts_with(dir.path().join("evidence")));
+    assert!(folder.file_name().unwrap().to_str().unwrap().starts_with("fork-"));
+    assert_eq!(fs::read(folder.join("second")).unwrap(), b"b");
+    assert_eq!(state.keep(&alarm).unwrap().unwrap(), folder);
+}
