@@ -33,7 +33,8 @@ pub enum AlarmKind {
     Stalled,
     /// A leaf by somebody who is not expected, or about what they may not write: files `checkpoint`, `leaf`.
     Writer,
-    /// A checkpoint, tile or leaf that does not hold: files `checkpoint` and, for a leaf, `leaf`.
+    /// A checkpoint, tile or leaf that does not hold: files `checkpoint` and, for a leaf, `leaf`; where growth is not
+    /// proved, `first` and `second`.
     Bad,
 }
 
