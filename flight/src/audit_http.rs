@@ -26,8 +26,19 @@ pub async fn serve_audit(
     limits: &Limits,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), Error> {
-    let (stop, close) = (Cancel::new(), Cancel::new());
     let config = tls.as_ref().map(|tls| tls.server_config(&["http/1.1"])).transpose()?;
+    serve_http(listeners, routes, config, limits, shutdown).await
+}
+
+/// [`serve_audit`] for whoever has a TLS configuration of another make, such as [`crate::tls::config_of_files`].
+pub async fn serve_http(
+    listeners: Vec<TcpListener>,
+    routes: axum::Router,
+    config: Option<Arc<rustls::ServerConfig>>,
+    limits: &Limits,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> Result<(), Error> {
+    let (stop, close) = (Cancel::new(), Cancel::new());
     let mut incoming = Incoming::listen(listeners, config, limits, Some(limits.audit_connection_age_max), &close)
         .map_err(|error| Error::Serve(error.to_string()))?;
     let mut http = http1::Builder::new();

@@ -41,9 +41,10 @@ mod ticket;
 pub mod tls;
 mod upload;
 mod wire;
+mod witness_url;
 mod xdbc_types;
 
-pub use audit_http::serve_audit;
+pub use audit_http::{serve_audit, serve_http};
 pub use client::Client;
 pub use credentials::Users;
 pub use error::{Error, reasons};
@@ -51,3 +52,4 @@ pub use limits::Limits;
 pub use query_threads::QueryThreads;
 pub use server::{ServerParts, serve};
 pub use tls::{Tls, install_crypto};
+pub use witness_url::WitnessUrl;

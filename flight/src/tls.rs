@@ -50,6 +50,23 @@ pub fn install_crypto() {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
 }
 
+/// A rustls configuration that serves the certificate chain in one PEM file with the key in another, for HTTP/1.1.
+pub fn config_of_files(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>, Error> {
+    let chain = CertificateDer::pem_file_iter(certificate)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(|error| damaged(certificate, error))?;
+    durable::require_owner_only(key)?;
+    let private = PrivateKeyDer::from_pem_file(key).map_err(|error| damaged(key, error))?;
+    let mut config = ServerConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .map_err(tls_error)?
+        .with_no_client_auth()
+        .with_single_cert(chain, private)
+        .map_err(|error| damaged(certificate, error))?;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(Arc::new(config))
+}
+
 /// The TLS identity of a data directory.
 #[derive(Debug)]
 pub struct Tls {

@@ -9,7 +9,7 @@ use dab_tests::command::{self, dab};
 
 use crate::scene::{FAILED, Scene, USAGE, expect_complaint};
 
-const VERBS: [&[&str]; 12] = [
+const VERBS: [&[&str]; 14] = [
     &[],
     &["quickstart"],
     &["serve"],
@@ -22,6 +22,8 @@ const VERBS: [&[&str]; 12] = [
     &["verify"],
     &["audit", "table"],
     &["audit", "ledger"],
+    &["monitor"],
+    &["witness"],
 ];
 
 #[test]

@@ -1,6 +1,6 @@
 //! `dab audit`: checks a whole table or ledger by its files, here or on a web server.
 
-mod web_source;
+pub(crate) mod web_source;
 
 use std::path::Path;
 use std::process::ExitCode;

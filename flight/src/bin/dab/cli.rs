@@ -45,6 +45,10 @@ pub(crate) enum Verb {
     /// Check a whole table or ledger, offline
     #[command(subcommand)]
     Audit(AuditVerb),
+    /// Follow a ledger and call out when something is wrong
+    Monitor(crate::monitor::MonitorArgs),
+    /// Cosign ledgers of others, so that nobody is shown two histories
+    Witness(crate::witness::WitnessArgs),
 }
 
 /// The data directory of commands that name none.

@@ -1,7 +1,7 @@
 //! `dab`: a lakehouse whose every commit is notarized.
 //!
-//! One file per verb. `sql`, `load`, `history` and `prove` are clients and speak Flight SQL; `verify` and `audit` read
-//! files and nothing else; `serve` and `quickstart` run a node.
+//! One file per verb. `sql`, `load`, `history` and `prove` are clients and speak Flight SQL; `verify`, `audit`
+//! and `monitor` read files and nothing else; `serve` and `quickstart` run a node, `witness` cosigns for those of others.
 
 mod audit;
 mod cli;
@@ -15,6 +15,7 @@ mod history;
 mod load;
 mod logging;
 mod memory;
+mod monitor;
 mod node;
 mod output;
 mod program;
@@ -25,6 +26,7 @@ mod report;
 mod serve;
 mod sql;
 mod verify;
+mod witness;
 
 use std::process::ExitCode;
 
@@ -65,10 +67,11 @@ fn main() -> ExitCode {
 }
 
 fn run(verb: Verb) -> Result<ExitCode> {
-    // The two that must work anywhere, and need no runtime.
+    // Those that must work anywhere, and need no runtime.
     let verb = match verb {
         Verb::Verify(args) => return Ok(verify::run(args)),
         Verb::Audit(args) => return Ok(audit::run(args)),
+        Verb::Monitor(args) => return monitor::run(&args),
         verb => verb,
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -80,7 +83,8 @@ fn run(verb: Verb) -> Result<ExitCode> {
             Verb::Load(verb) => load::run(verb).await,
             Verb::History(args) => history::run(args).await,
             Verb::Prove(args) => prove::run(args).await,
-            Verb::Verify(_) | Verb::Audit(_) => unreachable!("handled above"),
+            Verb::Witness(args) => witness::run(args).await,
+            Verb::Verify(_) | Verb::Audit(_) | Verb::Monitor(_) => unreachable!("handled above"),
         }
     });
     // A blocking read of standard input must not keep the process alive.
