@@ -70,6 +70,25 @@ fn quorum_none_certifies_alone_and_says_so() {
 }
 
 #[test]
+fn time_of_the_quorum_is_when_enough_had_cosigned() {
+    // a witness's time here is 1000 and its number
+    let time = |rule: &str, seeds: &[u8]| {
+        let policy = Policy::parse(definitions() + rule).unwrap();
+        let certification = policy.verify(&cosigned_by(seeds)).unwrap();
+        policy.quorum_time_unix_s(&certification)
+    };
+    let nested = "group X 2 X1 X2 X3\ngroup Y any Y1 Y2 Y3\ngroup both all X Y\nquorum both\n";
+    assert_eq!(time(nested, &[1, 2, 6]), Some(1001));
+    assert_eq!(time(nested, &[1, 2, 3, 6]), Some(1002), "the two latest of X, and Y");
+    assert_eq!(
+        time("quorum X3\n", &[3, 6]),
+        Some(1003),
+        "the others' times do not count"
+    );
+    assert_eq!(time("quorum none\n", &[3, 6]), None);
+}
+
+#[test]
 fn cosigner_beyond_the_demand_is_named_with_its_time() {
     let policy = Policy::parse(definitions() + "quorum none\n").unwrap();
     let certification = policy.verify(&cosigned_by(&[2])).unwrap();
