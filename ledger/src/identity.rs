@@ -127,7 +127,7 @@ fn open_log_key(dirs: &Directories, origin: Option<&str>) -> Result<SigningKey, 
     }
     let origin = origin.map_or_else(|| format!("dab/{}", uuid::Uuid::new_v4()), str::to_owned);
     check_origin(&path, &origin)?;
-    make_key(&path, &origin)
+    make_key(&path, &origin, SigningKey::generate)
 }
 
 /// Refuses an origin under which no leaf could be signed, before anything is made of it.
@@ -166,22 +166,26 @@ fn open_writer_key(dirs: &Directories, origin: &str) -> Result<SigningKey, Error
                           or remove trust/writers to have another made";
             Err(Error::setting(&path, reason))
         }
-        None => make_key(&path, &name),
+        None => make_key(&path, &name, SigningKey::generate),
     }
 }
 
-fn make_key(path: &Path, name: &str) -> Result<SigningKey, Error> {
+/// What makes a key of one kind from a name and a seed.
+type Generate = fn(&str, &[u8; 32]) -> Result<SigningKey, dab_proof::Error>;
+
+/// Draws a key and writes it, durably and for its owner alone.
+pub(crate) fn make_key(path: &Path, name: &str, generate: Generate) -> Result<SigningKey, Error> {
     let mut seed = [0; 32];
     getrandom::fill(&mut seed).map_err(|error| Error::Randomness {
         reason: error.to_string(),
     })?;
-    let key = SigningKey::generate(name, &seed).map_err(|error| Error::setting(path, error.to_string()))?;
+    let key = generate(name, &seed).map_err(|error| Error::setting(path, error.to_string()))?;
     durable::write(path, format!("{}\n", key.to_text()).as_bytes(), Access::Owner)?;
     Ok(key)
 }
 
 /// Reads a key file; `None` when there is none. A key that others can read is no longer a secret, so it is refused.
-fn read_key(path: &Path) -> Result<Option<SigningKey>, Error> {
+pub(crate) fn read_key(path: &Path) -> Result<Option<SigningKey>, Error> {
     let metadata = match fs::metadata(path) {
         Ok(metadata) => metadata,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),

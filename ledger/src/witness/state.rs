@@ -21,10 +21,8 @@ use sha2::{Digest, Sha256};
 
 use crate::Error;
 use crate::durable::{self, Access};
+use crate::identity::{make_key, read_key};
 use crate::{evidence, lock};
-
-/// Bytes of the longest key file that is read.
-const KEY_FILE_BYTES_MAX: usize = 4096;
 
 /// The state directory, locked.
 #[derive(Debug)]
@@ -56,25 +54,19 @@ impl StateDir {
     /// The witness's key, made at the first start. `name` is for the first start, and must not be another later.
     pub(super) fn key(&self, name: Option<&str>) -> Result<SigningKey, Error> {
         let path = self.dir.join("cosigner.key");
-        let Some(bytes) = durable::read(&path)? else {
+        let Some(key) = read_key(&path)? else {
             let logs = self.dir.join("logs");
             if logs.exists() {
                 let reason = format!("the key is missing, but {} shows that it has cosigned", logs.display());
                 return Err(Error::setting(&path, reason));
             }
             let drawn = || format!("witness/{}", uuid::Uuid::new_v4());
-            return make_key(&path, &name.map_or_else(drawn, str::to_owned));
+            let name = name.map_or_else(drawn, str::to_owned);
+            return make_key(&path, &name, SigningKey::generate_cosigner);
         };
-        durable::require_owner_only(&path)?;
-        // the parser's words might quote the secret
-        let unusable = || Error::setting(&path, "it does not hold a cosigner's key (PRIVATE+KEY+... of type 4)");
-        let text = std::str::from_utf8(&bytes)
-            .ok()
-            .filter(|text| text.len() <= KEY_FILE_BYTES_MAX);
-        let key = text
-            .and_then(|text| SigningKey::from_text(text.strip_suffix('\n').unwrap_or(text)).ok())
-            .filter(|key| key.verifier().kind() == SignatureType::CosignatureV1)
-            .ok_or_else(unusable)?;
+        if key.verifier().kind() != SignatureType::CosignatureV1 {
+            return Err(Error::setting(&path, "it is no cosigner's key: those have type 0x04"));
+        }
         match name {
             Some(name) if name != key.name() => {
                 let reason = format!(
@@ -140,14 +132,4 @@ impl StateDir {
 /// What a ledger is called in URLs and folders: the SHA-256 of its origin in hexadecimal digits.
 pub(super) fn folder_of(origin: &str) -> String {
     Hash::from_bytes(Sha256::digest(origin).into()).to_hex()
-}
-
-fn make_key(path: &Path, name: &str) -> Result<SigningKey, Error> {
-    let mut seed = [0; 32];
-    getrandom::fill(&mut seed).map_err(|error| Error::Randomness {
-        reason: error.to_string(),
-    })?;
-    let key = SigningKey::generate_cosigner(name, &seed).map_err(|error| Error::setting(path, error.to_string()))?;
-    durable::write(path, format!("{}\n", key.to_text()).as_bytes(), Access::Owner)?;
-    Ok(key)
 }

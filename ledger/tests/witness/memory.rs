@@ -156,6 +156,8 @@ async fn files_that_this_witness_did_not_write_are_refused_by_name() {
     fs::write(&path, good).unwrap();
     let key = world.state().join("cosigner.key");
     let secret = fs::read_to_string(&key).unwrap();
+    fs::write(&key, format!("{}\n", ledger.log.to_text())).unwrap();
+    assert!(world.open().unwrap_err().to_string().contains("no cosigner's key"));
     fs::write(&key, "rubbish\n").unwrap();
     let error = world.open().unwrap_err().to_string();
     assert!(
