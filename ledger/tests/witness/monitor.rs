@@ -4,6 +4,8 @@ use std::fs;
 
 use dab_ledger::Error;
 use dab_ledger::monitor::{LastSign, MonitorState};
+use dab_ledger::testing::TestLedger;
+use dab_proof::files::DirSource;
 use dab_proof::monitor::{Alarm, AlarmKind, Expected, Known, Seen, look};
 use dab_proof::policy::Policy;
 use dab_proof::testing::{TIME_UNIX_S, TinyLedger};
@@ -41,6 +43,37 @@ fn what_was_accepted_is_there_after_a_restart_as_a_plain_file() {
     assert_eq!(seen.leaves, 295);
     state.store(Some(&known), &seen, &policy).unwrap();
     assert_eq!(state.load(&policy).unwrap().unwrap().signed, large.checkpoint());
+}
+
+#[tokio::test]
+async fn a_node_is_followed_through_its_growth_and_its_restarts() {
+    let mut node = TestLedger::start();
+    let dir = tempfile::tempdir().unwrap();
+    let state = MonitorState::open(dir.path()).unwrap();
+    let mut leaves = 0;
+    for round in 0..24 {
+        for leaf in 0..round {
+            node.notarize(&format!("table/{}", leaf % 7), "body").await;
+        }
+        if round == 0 {
+            continue;
+        }
+        if round % 8 == 0 {
+            node.crash_and_reopen();
+        }
+        let trust = node.node().trust().clone();
+        let known = state.load(&trust.policy).unwrap();
+        let expected = Expected {
+            trust: &trust,
+            writers: None,
+        };
+        let source = DirSource::new(node.node().public_dir());
+        let seen = look(&source, expected, known.as_ref()).unwrap();
+        assert_eq!(seen.leaves, round);
+        leaves += round;
+        assert_eq!(seen.signed.checkpoint().size.0, leaves);
+        state.store(known.as_ref(), &seen, &trust.policy).unwrap();
+    }
 }
 
 #[test]
