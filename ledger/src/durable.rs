@@ -3,7 +3,7 @@
 //! For the small files of a node: keys, tokens, certificates, settings.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -49,7 +49,7 @@ pub fn write(path: &Path, bytes: &[u8], access: Access) -> Result<(), Error> {
 pub fn read(path: &Path) -> Result<Option<Vec<u8>>, Error> {
     match fs::read(path) {
         Ok(bytes) => Ok(Some(bytes)),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),
         Err(error) => Err(io("read", path)(error)),
     }
 }
@@ -95,7 +95,7 @@ pub(crate) fn write_through(path: &Path, bytes: &[u8], access: Access) -> Result
 pub(crate) fn replace_unsynced(path: &Path, temporary: &Path, bytes: &[u8]) -> Result<(), Error> {
     fs::write(temporary, bytes).map_err(io("write", temporary))?;
     match fs::rename(temporary, path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
             fs::create_dir_all(parent(path)).map_err(io("create directory", parent(path)))?;
             fs::rename(temporary, path).map_err(io("rename to", path))
         }
@@ -112,7 +112,7 @@ pub(crate) fn create_dir(path: &Path, access: Access) -> Result<(), Error> {
     create_dir(above, Access::Everyone)?;
     let mode = if access == Access::Owner { 0o700 } else { 0o755 };
     match fs::DirBuilder::new().mode(mode).create(path) {
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
         result => result.map_err(io("create directory", path)),
     }?;
     sync_dir(above)

@@ -43,6 +43,8 @@ mod sequencer;
 
 #[cfg(feature = "node")]
 mod raft;
+#[cfg(feature = "node")]
+mod replica;
 
 #[cfg(feature = "node")]
 mod machine;
@@ -55,7 +57,9 @@ mod state_store;
 mod tile_store;
 
 #[cfg(feature = "node")]
-mod issue;
+mod certify;
+#[cfg(feature = "node")]
+mod checkpoint_file;
 #[cfg(feature = "node")]
 mod shared;
 
@@ -76,6 +80,8 @@ mod fsck;
 pub mod clock;
 #[cfg(feature = "node")]
 mod crash_point;
+#[cfg(feature = "node")]
+pub mod disk;
 #[cfg(feature = "node")]
 pub mod durable;
 #[cfg(feature = "node")]

@@ -1,38 +1,39 @@
-//! Applies committed entries: judge, grow the tree, issue the checkpoint, show the state, answer.
+//! Applies committed entries, certifies the tree that they make, shows what is certified, and answers.
 //!
 //! ```text
-//! entry -> apply (pure) -> entries and tiles on disk -> checkpoint signed and renamed -> state shown -> answers
+//! entry -> apply (pure) -> entries and tiles on disk -> state -> certified? -> checkpoint file -> shown -> answers
 //! ```
 //!
-//! The raft log is durable before the first arrow, and everything behind it is a function of the log. So a crash
-//! between any two arrows is repaired by the same code: the restart applies the entry again, writes the same files and
-//! signs the same root.
+//! The raft log is durable before the first arrow, and everything up to the question mark is a function of the log. So a
+//! crash between any two arrows is repaired by the same code: the restart applies the entry again, writes the same files
+//! and comes to the same root. What is not certified yet is applied, but nobody sees it.
 
-use std::collections::HashMap;
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::Error;
+use crate::certify::{Certifier, TreeHead};
+use crate::checkpoint_file::CheckpointFile;
 use crate::clock::Clock;
 use crate::crash_point::crash_point;
-use crate::issue::Issuer;
 use crate::notary::Outcome;
 use crate::pool::Answer;
 use crate::raft::{Application, LogStorage, Position};
 use crate::reader::IssuedCheckpoint;
+use crate::replica::pending::Pending;
 use crate::shared::{Shared, leaf_at, receipt};
+use crate::state_machine::entry::Content;
 use crate::state_machine::{Effects, LedgerEntry, Settings, StateView, Verdict, apply};
 use crate::state_store::Meta;
 use crate::tile_store::TileStore;
 use dab_proof::checkpoint::SignedCheckpoint;
-use dab_proof::receipt::Receipt;
+use dab_proof::leaf::SignedLeaf;
 use dab_proof::tree::{Frontier, LeafIndex, TreeSize};
 use prost_for_raft::Message as _;
 use raft::eraftpb::{ConfState, Message};
 
-/// Who waits for the verdicts of an entry, in the order of its proposals.
-pub(crate) type Answers = Vec<Answer<Outcome>>;
 /// Who waits for the same read.
-pub(crate) type Readers = Vec<Answer<()>>;
+type Readers = Vec<Answer<()>>;
 
 /// How much may be applied before it is made durable in the state database.
 #[derive(Clone, Copy, Debug)]
@@ -47,43 +48,78 @@ pub(crate) struct FlushLimits {
 pub(crate) struct Machine {
     shared: Arc<Shared>,
     tiles: TileStore,
-    issuer: Issuer,
+    certifier: Certifier,
+    checkpoint_file: CheckpointFile,
     clock: Arc<dyn Clock>,
     flush_limits: FlushLimits,
+    pending: Pending,
     /// True until the log of earlier runs is applied: nothing is signed meanwhile.
     replaying: bool,
     applied: Position,
     flushed: Position,
     flushed_size: TreeSize,
-    answers: HashMap<Vec<u8>, Answers>,
-    reads: HashMap<Vec<u8>, Readers>,
-    /// Reads that may be answered once their raft index is applied.
+    /// A checkpoint of an earlier run that is ahead of the replayed tree, to be compared when the tree has grown there.
+    expected: Option<SignedCheckpoint>,
+    /// Leaves that the checkpoint which readers see covers.
+    shown_size: TreeSize,
+    /// Reads that may be answered once their raft index is applied, and what was applied is certified.
     ready_reads: Vec<(u64, Readers)>,
+    /// What is answered when a certified checkpoint covers `size`, in order of `size`.
+    decided: VecDeque<Decided>,
+    messages: Vec<Message>,
+}
+
+#[derive(Debug)]
+struct Decided {
+    size: TreeSize,
+    answer: DecidedAnswer,
+}
+
+#[derive(Debug)]
+enum DecidedAnswer {
+    Proposal(Answer<Outcome>, DecidedOutcome),
+    Read(Readers),
+}
+
+#[derive(Debug)]
+enum DecidedOutcome {
+    /// The leaves, where they are new; one that stood before is read again.
+    Accepted(Vec<(LeafIndex, Option<SignedLeaf>)>),
+    Other(Outcome),
+}
+
+/// The parts of a machine, all as they were when the state database was last made durable.
+#[derive(Debug)]
+pub(crate) struct Parts {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) tiles: TileStore,
+    pub(crate) certifier: Certifier,
+    pub(crate) checkpoint_file: CheckpointFile,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) flush_limits: FlushLimits,
+    pub(crate) pending: Pending,
 }
 
 impl Machine {
-    /// A machine that stands where the state database was last made durable.
-    pub(crate) fn new(
-        shared: Arc<Shared>,
-        tiles: TileStore,
-        issuer: Issuer,
-        clock: Arc<dyn Clock>,
-        flush_limits: FlushLimits,
-    ) -> Result<Self, Error> {
-        let applied = shared.read(|_, state| Ok(applied_in(&state.meta)))?;
+    pub(crate) fn new(parts: Parts) -> Result<Self, Error> {
+        let applied = parts.shared.read(|_, state| Ok(applied_in(&state.meta)))?;
         Ok(Self {
-            flushed_size: tiles.size(),
-            shared,
-            tiles,
-            issuer,
-            clock,
-            flush_limits,
+            flushed_size: parts.tiles.size(),
+            shared: parts.shared,
+            tiles: parts.tiles,
+            certifier: parts.certifier,
+            checkpoint_file: parts.checkpoint_file,
+            clock: parts.clock,
+            flush_limits: parts.flush_limits,
+            pending: parts.pending,
             replaying: true,
             applied,
             flushed: applied,
-            answers: HashMap::new(),
-            reads: HashMap::new(),
+            expected: None,
+            shown_size: TreeSize(0),
             ready_reads: Vec::new(),
+            decided: VecDeque::new(),
+            messages: Vec::new(),
         })
     }
 
@@ -95,36 +131,103 @@ impl Machine {
         self.shared.read(|_, state| Ok(state.settings().cloned()))
     }
 
-    /// Ends the replay: from here on every entry that appends leaves is answered under a checkpoint of its own.
+    pub(crate) fn tree_size(&self) -> TreeSize {
+        self.tiles.size()
+    }
+
+    pub(crate) fn certifier(&mut self) -> &mut Certifier {
+        &mut self.certifier
+    }
+
+    pub(crate) fn pending(&mut self) -> &mut Pending {
+        &mut self.pending
+    }
+
+    /// Raft's messages for other replicas since the last call, in order.
+    pub(crate) fn take_messages(&mut self) -> Vec<Message> {
+        std::mem::take(&mut self.messages)
+    }
+
+    pub(crate) fn unix_s(&self) -> u64 {
+        self.clock.unix_ms() / 1000
+    }
+
+    /// Ends the replay: compares what earlier runs signed with the replayed tree, and goes on from there.
     ///
     /// # Errors
     ///
-    /// [`Error::Inconsistent`] when an earlier checkpoint does not fit the replayed tree.
-    pub(crate) fn finish_replay(&mut self) -> Result<(), Error> {
-        let restored = self.issuer.check(&self.tiles)?;
+    /// [`Error::Inconsistent`] when an earlier checkpoint, or the head that this replica signed last, does not fit.
+    pub(crate) fn finish_replay(&mut self, alone: bool) -> Result<(), Error> {
+        if let Some(signed) = self.certifier.signed() {
+            self.check_signed_head(signed)?;
+        }
+        let mut restored = None;
+        for known in self.checkpoint_file.take_known() {
+            if known.signed.checkpoint().size > self.tiles.size() && !alone {
+                // certified by others before this replica's own commit index was durable
+                self.expected = Some(known.signed);
+                continue;
+            }
+            known.check(&self.tiles)?;
+            restored = Some(known);
+        }
+        if let Some(known) = restored {
+            let issued = known.issued();
+            self.certifier.restore(known.signed)?;
+            self.shared.write(|_, state| {
+                issued.into_iter().for_each(|issued| state.record_issued(issued));
+            })?;
+        }
         self.replaying = false;
-        let (checkpoint, certification) = self.issuer.issue(&self.tiles)?;
-        let issued = self.issued(&checkpoint);
+        if self.tiles.size() > self.certifier.certified_size() || self.certifier.certified().is_none() {
+            self.certifier.grown(self.head())?;
+        }
+        self.show_certified()
+    }
+
+    fn check_signed_head(&self, signed: TreeHead) -> Result<(), Error> {
+        let (size, root) = (self.tiles.size(), self.tiles.root());
+        let found = match signed.size <= size {
+            true => self.tiles.root_at(signed.size)?,
+            false => root,
+        };
+        if signed.size > size || found != signed.root {
+            let reason = format!(
+                "this replica has cosigned root {} for {} leaves, but the raft log replays to {size} leaves and root {root}",
+                signed.root, signed.size
+            );
+            return Err(Error::Inconsistent { reason });
+        }
+        Ok(())
+    }
+
+    pub(crate) fn head(&self) -> TreeHead {
+        TreeHead {
+            size: self.tiles.size(),
+            root: self.tiles.root(),
+        }
+    }
+
+    /// Writes and shows the certified checkpoint where there is a newer one, and answers what it covers.
+    ///
+    /// A crash before the file is there: the restart gathers the cosignatures again. After it: it stands.
+    pub(crate) fn show_certified(&mut self) -> Result<(), Error> {
+        let Some((checkpoint, certification)) = self.certifier.take_certified() else {
+            return Ok(());
+        };
+        self.checkpoint_file.replace(&checkpoint)?;
+        crash_point!("apply::checkpoint");
+        let (size, issued) = (checkpoint.checkpoint().size, self.issued(&checkpoint));
         self.shared.write(|visible, state| {
-            restored.into_iter().for_each(|restored| state.record_issued(restored));
-            state.record_issued(issued);
             visible.show(checkpoint, &certification);
-        })
-    }
-
-    /// Remembers who waits for the entry proposed with `context`.
-    pub(crate) fn await_entry(&mut self, context: Vec<u8>, answers: Answers) {
-        self.answers.insert(context, answers);
-    }
-
-    /// Takes back who waits for an entry that could not be proposed.
-    pub(crate) fn forget_entry(&mut self, context: &[u8]) -> Answers {
-        self.answers.remove(context).unwrap_or_default()
-    }
-
-    /// Remembers who waits for the read asked for with `context`.
-    pub(crate) fn await_read(&mut self, context: Vec<u8>, readers: Readers) {
-        self.reads.insert(context, readers);
+            state.record_issued(issued);
+        })?;
+        self.shown_size = size;
+        while self.decided.front().is_some_and(|decided| decided.size <= size) {
+            let decided = self.decided.pop_front().expect("the front was looked at");
+            self.answer(decided.answer);
+        }
+        Ok(())
     }
 
     /// Whether enough was applied since the last flush.
@@ -135,7 +238,7 @@ impl Machine {
             || bytes >= self.flush_limits.bytes_max)
     }
 
-    /// Makes the applied state durable and lets the raft log forget what it was made from.
+    /// Makes the applied state durable and gives the raft index up to which the raft log may be forgotten.
     ///
     /// What a restart finds after a crash behind each step:
     /// 1. tiles: ahead of the state, which replays from its last flush and writes the same files again;
@@ -143,13 +246,12 @@ impl Machine {
     /// 3. commit index: as 2; without this step the state could be ahead of what the log knows to be committed;
     /// 4. state: nothing to replay; the log still holds entries that nobody needs, and `public/` the partial tiles of the
     ///    state before;
-    /// 5. partial tiles: as 4; the next run removes those that are left;
-    /// 6. raft log: a base record without the removals, which the next open does.
-    pub(crate) fn flush(&mut self, raft_log: &mut LogStorage) -> Result<(), Error> {
+    /// 5. partial tiles: as 4; the next run removes those that are left.
+    pub(crate) fn flush(&mut self, raft_log: &mut LogStorage) -> Result<u64, Error> {
         let _span = tracing::debug_span!("flush", raft_index = self.applied.index).entered();
         self.tiles.sync()?;
         crash_point!("flush::tiles");
-        self.issuer.sync()?;
+        self.checkpoint_file.sync()?;
         crash_point!("flush::checkpoint");
         raft_log.sync_or_poison()?;
         crash_point!("flush::commit_index");
@@ -160,19 +262,27 @@ impl Machine {
             .iter()
             .map(|hash| hash.as_bytes().to_vec())
             .collect();
-        let checkpoint = self.issuer.last().map(|signed| signed.to_bytes()).unwrap_or_default();
+        let checkpoint = self.certifier.certified().map(SignedCheckpoint::to_bytes);
         self.shared.write(|_, state| {
             state.meta.frontier = frontier;
-            state.meta.checkpoint = checkpoint;
+            state.meta.checkpoint = checkpoint.unwrap_or_default();
         })?;
         self.shared.read(|_, state| state.flush())?;
         crash_point!("flush::state");
         self.shared.write(|_, state| state.forget_recent())?;
         (self.flushed, self.flushed_size) = (self.applied, self.tiles.size());
         self.tiles.restarts_here();
-        self.tiles.tidy(self.issuer.public_sizes())?;
+        self.tidy()?;
         crash_point!("flush::tidied");
-        raft_log.compact(self.flushed.index)
+        Ok(self.flushed.index)
+    }
+
+    /// Removes the partial tiles that neither a restart needs nor whoever has just read the checkpoint.
+    fn tidy(&mut self) -> Result<(), Error> {
+        let expected = self.expected.iter().map(|signed| signed.checkpoint().size);
+        let public = self.checkpoint_file.known_sizes().chain(expected);
+        let sizes: Vec<TreeSize> = public.chain([self.certifier.certified_size()]).collect();
+        self.tiles.tidy(sizes.into_iter())
     }
 
     fn issued(&self, checkpoint: &SignedCheckpoint) -> IssuedCheckpoint {
@@ -184,65 +294,114 @@ impl Machine {
         }
     }
 
-    fn answer(&self, effects: Effects, answers: Answers) {
-        for (verdict, answer) in effects.verdicts.iter().zip(answers) {
+    fn decide(&mut self, requests: Vec<Vec<u8>>, effects: Effects) {
+        let first_new = effects.leaves.first().map_or(u64::MAX, |new| new.placed.leaf_index.0);
+        for (request, verdict) in requests.into_iter().zip(effects.verdicts) {
+            // another replica's, or one whose client was told that its outcome is unknown
+            let Some(answer) = self.pending.decided(&request) else {
+                continue;
+            };
+            let new_leaf = |index: LeafIndex| {
+                let at = index.0.checked_sub(first_new)?;
+                Some(effects.leaves[at as usize].leaf.clone())
+            };
             let outcome = match verdict {
                 Verdict::Accepted(indexes) => {
-                    self.receipts(indexes, &effects)
-                        .map(Outcome::Certified)
-                        .map_err(|error| {
-                            // the leaves stand: any other word would have the client write them again
-                            tracing::error!(%error, "cannot make the receipts of notarized leaves");
-                            Error::OutcomeUnknown
-                        })
+                    DecidedOutcome::Accepted(indexes.into_iter().map(|index| (index, new_leaf(index))).collect())
                 }
-                Verdict::Conflict(conflict) => Ok(Outcome::Conflict(conflict.clone())),
-                Verdict::Refused(refusal) => Err(Error::refused(refusal.subject.as_ref(), refusal.reason.clone())),
+                // what a conflict names must be certified before anybody hears of it
+                Verdict::Conflict(conflict) => DecidedOutcome::Other(Outcome::Conflict(conflict)),
+                Verdict::Refused(refusal) => {
+                    let _ = answer.send(Err(Error::refused(refusal.subject.as_ref(), refusal.reason)));
+                    continue;
+                }
             };
-            // whoever asked may have gone; the leaf stands all the same
-            let _ = answer.send(outcome);
+            self.answer_when_certified(DecidedAnswer::Proposal(answer, outcome));
         }
     }
 
-    fn receipts(&self, indexes: &[LeafIndex], effects: &Effects) -> Result<Vec<Receipt>, Error> {
-        let checkpoint = self.issuer.last().ok_or(Error::NoCheckpoint)?;
-        let size = checkpoint.checkpoint().size;
-        let first_new = effects.leaves.first().map_or(u64::MAX, |new| new.placed.leaf_index.0);
-        let leaf = |index: LeafIndex| match index.0.checked_sub(first_new) {
-            Some(at) => Ok(effects.leaves[at as usize].leaf.clone()),
-            None => leaf_at(&self.tiles, index, size),
+    /// Answers once readers see everything that is applied now.
+    fn answer_when_certified(&mut self, answer: DecidedAnswer) {
+        let size = self.tiles.size();
+        match size <= self.shown_size {
+            true => self.answer(answer),
+            false => self.decided.push_back(Decided { size, answer }),
+        }
+    }
+
+    /// Whoever asked may have gone; the leaf stands all the same.
+    fn answer(&self, answer: DecidedAnswer) {
+        match answer {
+            DecidedAnswer::Read(readers) => {
+                for reader in readers {
+                    let _ = reader.send(Ok(()));
+                }
+            }
+            DecidedAnswer::Proposal(answer, DecidedOutcome::Other(outcome)) => {
+                let _ = answer.send(Ok(outcome));
+            }
+            DecidedAnswer::Proposal(answer, DecidedOutcome::Accepted(leaves)) => {
+                let receipts: Result<Vec<_>, Error> = leaves.into_iter().map(|leaf| self.receipt(leaf)).collect();
+                let outcome = receipts.map(Outcome::Certified).map_err(|error| {
+                    // the leaves stand: any other word would have the client write them again
+                    tracing::error!(%error, "cannot make the receipts of notarized leaves");
+                    Error::OutcomeUnknown
+                });
+                let _ = answer.send(outcome);
+            }
+        }
+    }
+
+    fn receipt(&self, (index, leaf): (LeafIndex, Option<SignedLeaf>)) -> Result<dab_proof::receipt::Receipt, Error> {
+        let checkpoint = self.certifier.certified().ok_or(Error::NoCheckpoint)?;
+        let leaf = match leaf {
+            Some(leaf) => leaf,
+            None => leaf_at(&self.tiles, index, checkpoint.checkpoint().size)?,
         };
-        indexes
-            .iter()
-            .map(|&index| receipt(&self.tiles, checkpoint, index, leaf(index)?))
-            .collect()
+        receipt(&self.tiles, checkpoint, index, leaf)
+    }
+
+    fn compare_expected(&mut self) -> Result<(), Error> {
+        let Some(expected) = self
+            .expected
+            .take_if(|expected| expected.checkpoint().size <= self.tiles.size())
+        else {
+            return Ok(());
+        };
+        let (size, root) = (expected.checkpoint().size, expected.checkpoint().root);
+        let replayed = self.tiles.root_at(size)?;
+        if replayed != root {
+            let reason =
+                format!("a certified checkpoint has root {root} for {size} leaves, this replica's tree {replayed}");
+            return Err(Error::Inconsistent { reason });
+        }
+        match size > self.certifier.certified_size() {
+            true => self.certifier.restore(expected),
+            false => Ok(()),
+        }
     }
 }
 
 impl Application for Machine {
-    fn apply(&mut self, at: Position, context: &[u8], data: &[u8]) -> Result<(), Error> {
+    fn apply(&mut self, at: Position, data: &[u8]) -> Result<(), Error> {
         let _span = tracing::debug_span!("apply", raft_index = at.index, term = at.term).entered();
         // a leader begins its term with an entry that asks for nothing
-        let effects = match data {
-            [] => Effects::default(),
+        let (requests, effects) = match data {
+            [] => (Vec::new(), Effects::default()),
             _ => {
-                let content = LedgerEntry::from_bytes(at.index, data)?;
-                self.shared.read(|_, state| apply(state, content))?
+                let mut content = LedgerEntry::from_bytes(at.index, data)?;
+                let requests = take_requests(&mut content);
+                (requests, self.shared.read(|_, state| apply(state, content))?)
             }
         };
-        let mut issued = None;
-        if !effects.leaves.is_empty() {
+        let grows = !effects.leaves.is_empty();
+        if grows {
             crash_point!("apply::before_tiles");
             self.tiles.append(effects.leaves.iter().map(|new| new.leaf.bytes()))?;
             crash_point!("apply::tiles");
-            if !self.replaying {
-                issued = Some(self.issuer.issue(&self.tiles)?);
-                crash_point!("apply::checkpoint");
-            }
         }
         let size = self.tiles.size();
-        let listed = issued.as_ref().map(|(checkpoint, _)| self.issued(checkpoint));
-        self.shared.write(|visible, state| {
+        self.shared.write(|_, state| {
             state.insert(&effects.leaves);
             state.meta.tree_size = size.0;
             state.meta.applied_index = at.index;
@@ -250,16 +409,16 @@ impl Application for Machine {
             if let Some(settings) = &effects.settings {
                 state.meta.settings = Some(settings.clone());
             }
-            if let Some((checkpoint, certification)) = issued {
-                visible.show(checkpoint, &certification);
-                listed.into_iter().for_each(|listed| state.record_issued(listed));
-            }
         })?;
         self.applied = at;
-        if let Some(answers) = self.answers.remove(context) {
-            self.answer(effects, answers);
+        if grows && !self.replaying {
+            self.compare_expected()?;
+            if size > self.certifier.certified_size() {
+                self.certifier.grown(self.head())?;
+            }
         }
-        Ok(())
+        self.decide(requests, effects);
+        self.show_certified()
     }
 
     fn apply_conf_state(&mut self, at: Position, conf_state: &ConfState) -> Result<(), Error> {
@@ -273,36 +432,39 @@ impl Application for Machine {
 
     fn applied(&mut self) -> Result<(), Error> {
         let applied = self.applied.index;
-        for (_, readers) in self
+        let ready = self
             .ready_reads
             .extract_if(.., |(raft_index, _)| *raft_index <= applied)
-        {
-            for reader in readers {
-                let _ = reader.send(Ok(()));
-            }
+            .collect::<Vec<_>>();
+        for (_, readers) in ready {
+            self.answer_when_certified(DecidedAnswer::Read(readers));
         }
         // after the answers, so that nobody waits for it
-        self.tiles.tidy(self.issuer.public_sizes())
+        self.tidy()
     }
 
     fn read_ready(&mut self, raft_index: u64, context: &[u8]) {
-        if let Some(readers) = self.reads.remove(context) {
+        let readers = self.pending.placed(context);
+        if !readers.is_empty() {
             self.ready_reads.push((raft_index, readers));
         }
     }
 
-    fn lost_leadership(&mut self) {
-        for answer in self.answers.drain().flat_map(|(_, answers)| answers) {
-            let _ = answer.send(Err(Error::OutcomeUnknown));
-        }
-        for reader in self.reads.drain().flat_map(|(_, readers)| readers) {
-            let _ = reader.send(Err(Error::NoLeader));
-        }
-    }
-
     fn send(&mut self, messages: Vec<Message>) {
-        // one voter has nobody to write to
-        debug_assert!(messages.is_empty(), "a lone voter has messages to send");
+        self.messages.extend(messages);
+    }
+}
+
+/// Which requests the proposals of an entry answer, in order.
+fn take_requests(content: &mut Content) -> Vec<Vec<u8>> {
+    match content {
+        Content::Group(group) => {
+            let proposals = group.proposals.iter_mut();
+            proposals
+                .map(|proposal| std::mem::take(&mut proposal.request))
+                .collect()
+        }
+        Content::Settings(_) => Vec::new(),
     }
 }
 

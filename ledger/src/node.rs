@@ -12,34 +12,27 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use dab_proof::files::DirSource;
 use dab_proof::note::SigningKey;
 use dab_proof::report::{Report, Verdict};
 use dab_proof::trust::Trust;
 use parking_lot::Mutex;
-use prost_for_raft::Message as _;
-use raft::eraftpb::ConfState;
 use tokio::sync::oneshot;
 
 pub use config::{NodeConfig, NodeLimits};
 
 use crate::Error;
+use crate::disk::LocalDisk;
 use crate::durable::{self, io};
 use crate::fsck::fsck;
 use crate::identity::{Directories, Identity};
-use crate::issue::Issuer;
-use crate::machine::{FlushLimits, Machine, applied_in, frontier_in};
 use crate::notary::{Notary, Outcome, Proposal};
 use crate::pool::{Command, Pool, Waiting};
-use crate::raft::{Driver, LogStorage, RaftLimits};
-use crate::room::Room;
-use crate::sequencer::{GroupLimits, Sequencer, panic_text};
+use crate::replica::open::ReplicaConfig;
+use crate::sequencer::{Sequencer, panic_text};
 use crate::shared::Shared;
 use crate::state_machine::Settings;
 use crate::state_machine::check::check;
 use crate::state_machine::entry::ProposalBytes;
-use crate::state_store::StateStore;
-use crate::tile_store::TileStore;
 
 /// The raft id of a ledger's first node. An id is never given again once its data is lost.
 const RAFT_ID_FIRST: u64 = 1;
@@ -99,47 +92,29 @@ impl Node {
         let lock = lock(&dirs.private)?;
         let identity = Identity::open(&dirs, config.origin.as_deref())?;
         let origin = identity.log.name().to_owned();
-        let state = StateStore::open(&dirs.state(), limits.checkpoints_listed_max)?;
-        let meta = state.meta.clone();
-        let raft_log = LogStorage::open(&dirs.raft_log(), limits.segment_bytes)?;
-        let raft_log_syncs = raft_log.sync_counter();
-        let tiles = TileStore::open(&dirs.public, frontier_in(&meta)?)?;
-        let policy = identity.trust.policy.clone();
-        let issuer = Issuer::open(&dirs.public, identity.log, policy.clone(), &meta.checkpoint)?;
-        let shared = Shared::new(DirSource::new(&dirs.public), state, lock, &policy, &origin)?;
-        let flush_limits = FlushLimits {
-            entries_max: limits.flush_entries_max,
-            leaves_max: limits.flush_leaves_max,
-            bytes_max: limits.flush_bytes_max,
+        let replica = ReplicaConfig {
+            disk: Arc::new(LocalDisk),
+            private_dir: dirs.private.clone(),
+            public_dir: dirs.public.clone(),
+            id: RAFT_ID_FIRST,
+            first_voters: vec![RAFT_ID_FIRST],
+            log: identity.log,
+            cosigner: None,
+            policy: identity.trust.policy.clone(),
+            settings: Settings {
+                origin,
+                writers: identity.writers,
+            },
+            clock: config.clock,
+            limits: limits.clone(),
+            election_seed: uuid::Uuid::new_v4().as_u64_pair().0,
+            run: uuid::Uuid::new_v4().into_bytes(),
         };
-        let machine = Machine::new(Arc::clone(&shared), tiles, issuer, config.clock, flush_limits)?;
-        let conf_state = conf_state_in(&meta.conf_state)?;
-        let driver = Driver::new(
-            RAFT_ID_FIRST,
-            raft_log,
-            applied_in(&meta),
-            conf_state,
-            &RaftLimits::default(),
-        )?;
+        let opened = replica.open(Some(lock))?;
+        let (shared, raft_log_syncs) = (opened.shared, opened.raft_log_syncs);
         let (pool, commands) = Pool::new(limits.waiting_max.max(1));
-        let group = GroupLimits {
-            leaves_max: limits.group_leaves_max,
-            bytes_max: limits.group_bytes_max,
-        };
-        let mut sequencer = Sequencer::new(
-            driver,
-            machine,
-            Arc::clone(&shared),
-            Room::of(&[&dirs.private, &dirs.public]),
-            commands,
-            group,
-            limits.tick.max(TICK_MIN),
-        );
+        let sequencer = Sequencer::new(opened.replica, Arc::clone(&shared), commands, limits.tick.max(TICK_MIN));
         let abandoned = sequencer.abandoned();
-        sequencer.start(&Settings {
-            origin,
-            writers: identity.writers,
-        })?;
         if config.check_at_start {
             refuse_unless_valid(&fsck(&shared, &identity.trust)?)?;
         }
@@ -312,19 +287,6 @@ fn lock(private_dir: &Path) -> Result<std::fs::File, Error> {
             Err(std::fs::TryLockError::Error(error)) => return Err(io("lock", &path)(error)),
         }
     }
-}
-
-/// The membership of the state; before the first change, the first node alone.
-fn conf_state_in(bytes: &[u8]) -> Result<ConfState, Error> {
-    if bytes.is_empty() {
-        return Ok(ConfState {
-            voters: vec![RAFT_ID_FIRST],
-            ..ConfState::default()
-        });
-    }
-    ConfState::decode(bytes).map_err(|error| Error::Inconsistent {
-        reason: format!("the membership in the state database: {error}"),
-    })
 }
 
 fn refuse_unless_valid(report: &Report) -> Result<(), Error> {

@@ -5,8 +5,10 @@
 //! reads go on. Others may fill the disk between the look and the write; then the node stops and replays at its next start.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::Error;
+use crate::disk::Disk;
 
 /// Bytes that must be free on each disk before an entry is taken: the files of one entry, with room to flush and to stop.
 pub(crate) const ROOM_BYTES_MIN: u64 = 4 << 20;
@@ -14,13 +16,15 @@ pub(crate) const ROOM_BYTES_MIN: u64 = 4 << 20;
 /// The disks that a node writes to.
 #[derive(Clone, Debug)]
 pub(crate) struct Room {
+    disk: Arc<dyn Disk>,
     folders: Vec<PathBuf>,
 }
 
 impl Room {
     /// Looks at the disks of these folders.
-    pub(crate) fn of(folders: &[&Path]) -> Self {
+    pub(crate) fn of(disk: Arc<dyn Disk>, folders: &[&Path]) -> Self {
         Self {
+            disk,
             folders: folders.iter().map(|folder| folder.to_path_buf()).collect(),
         }
     }
@@ -30,10 +34,9 @@ impl Room {
     /// [`Error::NoRoom`] when a disk has less than [`ROOM_BYTES_MIN`] free. A disk that does not tell has room.
     pub(crate) fn check(&self) -> Result<(), Error> {
         for folder in &self.folders {
-            let Ok(disk) = rustix::fs::statvfs(folder) else {
+            let Some(free_bytes) = self.disk.free_bytes(folder) else {
                 continue;
             };
-            let free_bytes = disk.f_bavail.saturating_mul(disk.f_frsize);
             if free_bytes < ROOM_BYTES_MIN {
                 return Err(Error::NoRoom { free_bytes });
             }
@@ -45,13 +48,17 @@ impl Room {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::disk::LocalDisk;
 
     #[test]
     fn a_disk_with_room_passes_and_a_folder_that_is_not_there_is_no_reason_to_refuse() {
         assert!(
-            Room::of(&[&std::env::temp_dir(), Path::new("no/such/folder")])
-                .check()
-                .is_ok()
+            Room::of(
+                Arc::new(LocalDisk),
+                &[&std::env::temp_dir(), Path::new("no/such/folder")]
+            )
+            .check()
+            .is_ok()
         );
     }
 }

@@ -4,8 +4,7 @@ use std::fs::File;
 use std::sync::Arc;
 
 use dab_proof::checkpoint::SignedCheckpoint;
-use dab_proof::files::DirSource;
-use dab_proof::leaf::SignedLeaf;
+use dab_proof::leaf::{SignedLeaf, Subject};
 use dab_proof::policy::Certification;
 use dab_proof::receipt::Receipt;
 use dab_proof::source::Source;
@@ -16,21 +15,26 @@ use parking_lot::RwLock;
 use tokio::sync::watch;
 
 use crate::Error;
-use crate::reader::Certified;
-use crate::state_machine::StateView;
+use crate::certify::Contradiction;
+use crate::disk::Disk;
+use crate::durable::Access;
+use crate::reader::{Certified, Head};
+use crate::state_machine::{Placed, StateView};
 use crate::state_store::StateStore;
+use crate::tile_store::PublicFiles;
 
 /// The meeting point of the raft thread, which alone writes, and the readers.
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) origin: String,
-    pub(crate) files: DirSource,
+    disk: Arc<dyn Disk>,
+    pub(crate) files: PublicFiles,
     pub(crate) visible: RwLock<Visible>,
     /// Why the node failed, once it has.
     failure: watch::Sender<Option<String>>,
 }
 
-/// State and checkpoint, always of the same entry: nothing is seen before it is certified.
+/// The applied state, and how much of it is certified: nothing beyond is seen.
 #[derive(Debug)]
 pub(crate) struct Visible {
     /// `None` once the node has stopped.
@@ -42,7 +46,7 @@ pub(crate) struct Visible {
 }
 
 impl Visible {
-    /// Shows a new checkpoint; the caller puts the state in step under the same lock.
+    /// Shows a new certified checkpoint, which the state has reached or passed.
     pub(crate) fn show(&mut self, checkpoint: SignedCheckpoint, certification: &Certification) {
         self.certified = Certified {
             size: checkpoint.checkpoint().size,
@@ -55,12 +59,13 @@ impl Visible {
 
 impl Shared {
     pub(crate) fn new(
-        files: DirSource,
+        disk: Arc<dyn Disk>,
+        files: PublicFiles,
         state: StateStore,
-        lock: File,
+        lock: Option<File>,
         policy: &Policy,
         origin: &str,
-    ) -> Result<Arc<Self>, Error> {
+    ) -> Arc<Self> {
         let certified = Certified {
             size: TreeSize(0),
             certifies_alone: policy.needs_no_cosigner(),
@@ -68,17 +73,18 @@ impl Shared {
         };
         let visible = Visible {
             state: Some(state),
-            lock: Some(lock),
+            lock,
             checkpoint: None,
             certified,
         };
         let origin = origin.to_owned();
-        Ok(Arc::new(Self {
+        Arc::new(Self {
             origin,
+            disk,
             files,
             visible: RwLock::new(visible),
             failure: watch::Sender::new(None),
-        }))
+        })
     }
 
     /// Records why the node cannot go on; the first reason stays.
@@ -131,7 +137,7 @@ impl Shared {
     /// Checks a leaf that was read from a public file against the state, which nobody else writes.
     pub(crate) fn check_leaf(&self, leaf_index: LeafIndex, leaf: &SignedLeaf) -> Result<(), Error> {
         let (subject, sequence) = (&leaf.leaf().subject, leaf.leaf().sequence);
-        let placed = self.read(|_, state| state.placed(subject, sequence))?;
+        let placed = self.placed(subject, sequence)?;
         if placed.is_some_and(|placed| placed.leaf_index == leaf_index && placed.leaf_hash == leaf.hash()) {
             return Ok(());
         }
@@ -144,6 +150,56 @@ impl Shared {
         Err(Error::corrupt(&path, 0, &reason))
     }
 
+    /// The last certified leaf of a subject.
+    pub(crate) fn head(&self, subject: &Subject) -> Result<Option<Head>, Error> {
+        self.read(|visible, state| {
+            let head = state.head(subject)?;
+            head.map_or(Ok(None), |head| certified_head(visible, state, subject, head))
+        })
+    }
+
+    /// The certified leaf at a sequence of a subject.
+    pub(crate) fn placed(&self, subject: &Subject, sequence: u64) -> Result<Option<Placed>, Error> {
+        self.read(|visible, state| {
+            let placed = state.placed(subject, sequence)?;
+            Ok(placed.filter(|placed| placed.leaf_index.0 < visible.certified.size.0))
+        })
+    }
+
+    /// The subjects that begin with a prefix and have a certified leaf, with their heads.
+    pub(crate) fn subjects(&self, prefix: &str) -> Result<Vec<(Subject, Head)>, Error> {
+        self.read(|visible, state| {
+            let mut subjects = Vec::new();
+            for (subject, head) in state.subjects(prefix)? {
+                let head = certified_head(visible, state, &subject, head)?;
+                subjects.extend(head.map(|head| (subject, head)));
+            }
+            Ok(subjects)
+        })
+    }
+
+    /// Writes two contradicting notes where everybody finds them: whoever signed both is exposed.
+    ///
+    /// A disk that does not take them is no reason to stop; the log has them then.
+    pub(crate) fn keep_evidence(&self, contradiction: &Contradiction) {
+        let Contradiction { ours, theirs } = contradiction;
+        let size = ours.checkpoint().size;
+        let dir = self.files.path("evidence");
+        let kept = self.disk.create_dir(&dir, Access::Everyone).and_then(|()| {
+            for note in [ours, theirs] {
+                let root = hex8(note.checkpoint().root.as_bytes());
+                let path = dir.join(format!("{size}-{root}"));
+                self.disk.write_through(&path, &note.to_bytes(), Access::Everyone)?;
+            }
+            self.disk.sync_dir(&dir)
+        });
+        if let Err(error) = kept {
+            let (ours, theirs) = (ours.to_bytes(), theirs.to_bytes());
+            let (ours, theirs) = (String::from_utf8_lossy(&ours), String::from_utf8_lossy(&theirs));
+            tracing::error!(%error, %ours, %theirs, "cannot keep the evidence of two trees of one size");
+        }
+    }
+
     /// Changes state and checkpoint together.
     pub(crate) fn write<T>(&self, write: impl FnOnce(&mut Visible, &mut StateStore) -> T) -> Result<T, Error> {
         let mut visible = self.visible.write();
@@ -152,6 +208,34 @@ impl Shared {
         visible.state = Some(state);
         Ok(result)
     }
+}
+
+/// The head as of the certified tree: applied leaves that no certified checkpoint covers yet are passed over. There are
+/// few of them, so going back one by one is short.
+fn certified_head(
+    visible: &Visible,
+    state: &StateStore,
+    subject: &Subject,
+    mut head: Head,
+) -> Result<Option<Head>, Error> {
+    while head.leaf_index.0 >= visible.certified.size.0 {
+        let Some(sequence) = head.sequence.checked_sub(1) else {
+            return Ok(None);
+        };
+        let Some(placed) = state.placed(subject, sequence)? else {
+            return Ok(None);
+        };
+        head = Head {
+            sequence,
+            leaf_hash: placed.leaf_hash,
+            leaf_index: placed.leaf_index,
+        };
+    }
+    Ok(Some(head))
+}
+
+fn hex8(bytes: &[u8]) -> String {
+    bytes.iter().take(4).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The leaf at an index, from the public files.

@@ -20,9 +20,10 @@ use dab_proof::hash::Hash;
 use dab_proof::leaf::Subject;
 use dab_proof::tree::{LeafIndex, TreeSize};
 use prost::Message;
-use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition, TableError};
+use redb::{Database, ReadableDatabase, ReadableTable, StorageBackend, TableDefinition, TableError};
 
 use crate::Error;
+use crate::disk::{Disk, DiskFile};
 use crate::durable::{self, Access};
 use crate::reader::{Head, IssuedCheckpoint};
 use crate::state_machine::{NewLeaf, Placed, Settings, StateView};
@@ -85,20 +86,20 @@ struct Recent {
 
 impl StateStore {
     /// Opens the database, or makes an empty one; it lists the last `checkpoints_max` issued checkpoints.
-    pub(crate) fn open(path: &Path, checkpoints_max: usize) -> Result<Self, Error> {
+    pub(crate) fn open(disk: &dyn Disk, path: &Path, checkpoints_max: usize) -> Result<Self, Error> {
         let failed = |error: &dyn std::fmt::Display| Error::State {
             path: path.to_path_buf(),
             reason: error.to_string(),
         };
-        if !path.exists() {
+        if !disk.exists(path) {
             // redb takes an empty file for a new database, and would make one that everybody may read
-            durable::write_through(path, b"", Access::Owner)?;
-            durable::sync_dir(durable::parent(path))?;
+            disk.write_through(path, b"", Access::Owner)?;
+            disk.sync_dir(durable::parent(path))?;
         }
         let mut builder = Database::builder();
         let db = builder
             .set_cache_size(CACHE_BYTES)
-            .create(path)
+            .create_with_backend(DatabaseFile(disk.open(path)?))
             .map_err(|error| failed(&error))?;
         let mut store = Self {
             path: path.to_path_buf(),
@@ -298,6 +299,32 @@ impl StateView for StateStore {
                 .map(|bytes| placed_from(&bytes.value())))
         };
         read().map_err(|error| self.failed(&error))
+    }
+}
+
+/// The database's file, as redb uses it. Locks are the node's: it holds its whole directory.
+#[derive(Debug)]
+struct DatabaseFile(Box<dyn DiskFile>);
+
+impl StorageBackend for DatabaseFile {
+    fn len(&self) -> std::io::Result<u64> {
+        self.0.length()
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> std::io::Result<()> {
+        self.0.read_at(out, offset)
+    }
+
+    fn set_len(&self, len: u64) -> std::io::Result<()> {
+        self.0.set_length(len)
+    }
+
+    fn sync_data(&self) -> std::io::Result<()> {
+        self.0.sync()
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> std::io::Result<()> {
+        self.0.write_at(data, offset)
     }
 }
 

@@ -1,4 +1,7 @@
-//! A ledger node in a temporary directory, for tests.
+//! A ledger node in a temporary directory, for tests; a replica's core and a disk in memory, for simulations.
+
+pub mod core;
+pub mod sim_disk;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

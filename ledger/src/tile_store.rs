@@ -1,7 +1,7 @@
 //! The public tree on disk: entry bundles and hash tiles, as C2SP tlog-tiles lays them out.
 //!
 //! ```text
-//! public/checkpoint                        written last, by `issue.rs`
+//! public/checkpoint                        written last, by `checkpoint_file.rs`
 //! public/tile/entries/000, 001.p/44        the leaves, 256 to a bundle
 //! public/tile/0/000, 001.p/44              their hashes
 //! public/tile/1/000.p/1                    roots of full tiles below
@@ -17,20 +17,24 @@
 //! [`SIZES_KEPT`] sizes. Whoever asks for another width gets it cut from the widest one.
 
 mod partials;
+mod public_files;
 #[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use dab_proof::files::DirSource;
 use dab_proof::hash::{Hash, leaf_hash, node_hash};
 use dab_proof::source::Source;
 use dab_proof::tile::{self, BundlePath, HASHES_PER_TILE, TilePath};
 use dab_proof::tree::{Frontier, LeafIndex, TreeSize};
 
 use crate::Error;
-use crate::durable::{self, Access};
+use crate::disk::Disk;
+use crate::durable::Access;
+
+pub(crate) use public_files::PublicFiles;
 
 const FULL: usize = HASHES_PER_TILE as usize;
 
@@ -41,7 +45,8 @@ const SIZES_KEPT: usize = 8;
 /// The writer of tiles; one per node.
 #[derive(Debug)]
 pub(crate) struct TileStore {
-    files: DirSource,
+    disk: Arc<dyn Disk>,
+    files: PublicFiles,
     root: PathBuf,
     frontier: Frontier,
     /// The right edge: entries of the last bundle, and for each level the hashes of the last tile; never full.
@@ -63,11 +68,12 @@ impl TileStore {
     /// # Errors
     ///
     /// [`Error::Inconsistent`] when the tiles of the right edge are missing or do not hash to the frontier.
-    pub(crate) fn open(root: &Path, frontier: Frontier) -> Result<Self, Error> {
-        durable::create_dir(&root.join("tile"), Access::Everyone)?;
+    pub(crate) fn open(disk: Arc<dyn Disk>, root: &Path, frontier: Frontier) -> Result<Self, Error> {
+        disk.create_dir(&root.join("tile"), Access::Everyone)?;
         let size = frontier.size();
         let mut store = Self {
-            files: DirSource::new(root),
+            files: PublicFiles::new(Arc::clone(&disk), root),
+            disk,
             root: root.to_path_buf(),
             frontier,
             bundle: Vec::new(),
@@ -79,7 +85,7 @@ impl TileStore {
         };
         match store.read_edge().and_then(|()| store.edge_holds()) {
             Ok(true) => {
-                store.partials = partials::left_beside(root, size)?;
+                store.partials = partials::left_beside(&*store.disk, root, size)?;
                 Ok(store)
             }
             Ok(false) => Err(store.mismatch("they do not hash to it")),
@@ -138,11 +144,11 @@ impl TileStore {
         paths.extend(partials::of_size(&self.root, self.size())?);
         let mut dirs = BTreeSet::from([self.root.clone()]);
         for path in &paths {
-            durable::sync_file(path)?;
+            self.disk.sync_file(path)?;
             let above = path.ancestors().skip(1).take_while(|dir| dir.starts_with(&self.root));
             dirs.extend(above.map(Path::to_path_buf));
         }
-        dirs.iter().try_for_each(|dir| durable::sync_dir(dir))?;
+        dirs.iter().try_for_each(|dir| self.disk.sync_dir(dir))?;
         self.restart_sizes.insert(self.size());
         Ok(())
     }
@@ -167,7 +173,7 @@ impl TileStore {
             .into_iter()
             .partition(|path| kept.contains(path));
         self.partials = kept;
-        partials::remove(&outgrown)
+        partials::remove(&*self.disk, &outgrown)
     }
 
     fn push(&mut self, level: usize, hash: Hash) -> Result<(), Error> {
@@ -213,7 +219,7 @@ impl TileStore {
 
     fn write(&mut self, name: &str, bytes: &[u8], full: bool) -> Result<(), Error> {
         let path = self.files.path(name);
-        durable::replace_unsynced(&path, &self.files.path(".writing"), bytes)?;
+        self.disk.replace_unsynced(&path, &self.files.path(".writing"), bytes)?;
         let written = if full { &mut self.unsynced } else { &mut self.partials };
         written.insert(path);
         Ok(())

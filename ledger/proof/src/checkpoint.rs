@@ -14,7 +14,7 @@
 
 use crate::error::Error;
 use crate::hash::Hash;
-use crate::key::{SignatureType, SigningKey, check_key_name};
+use crate::key::{SignatureType, SigningKey, VerifierKey, check_key_name};
 use crate::note::{NoteSignature, SignedNote};
 use crate::text;
 use crate::tree::{TREE_SIZE_MAX, TreeSize};
@@ -99,6 +99,20 @@ impl Checkpoint {
             ));
         }
         Ok(NoteSignature::by(key, key.sign_cosignature(&self.text(), time_unix_s)))
+    }
+
+    /// Checks one line as `key`'s cosignature of this very head, and gives its time in seconds since 1970.
+    ///
+    /// # Errors
+    /// `UnsupportedKey` unless the key is a cosigner's; `BadSignature`, for a line by another key too.
+    pub fn verify_cosignature(&self, key: &VerifierKey, line: &NoteSignature) -> Result<u64, Error> {
+        key.check_kind(SignatureType::CosignatureV1, "cosigning")?;
+        let by_key = line.name == key.name() && line.key_id == key.key_id();
+        let time = by_key.then(|| key.verify(&self.text(), &line.signature)).flatten();
+        time.flatten().ok_or_else(|| Error::BadSignature {
+            what: WHAT,
+            signer: key.name().to_owned(),
+        })
     }
 }
 

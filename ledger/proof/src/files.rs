@@ -5,7 +5,7 @@
 //! limit of its format and at the size that the system stated.
 
 mod fork;
-mod narrowed;
+mod stored;
 mod table;
 
 pub use fork::fork_files;
@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 
 use crate::audit::{audit_ledger, audit_table_expecting};
 use crate::error::Error;
+use crate::narrow::read_or_narrow;
 use crate::note::NOTE_BYTES_MAX;
 use crate::policy::POLICY_BYTES_MAX;
 use crate::receipt::RECEIPT_BYTES_MAX;
@@ -55,17 +56,14 @@ impl DirSource {
         self.root.join(name)
     }
 
-    fn read_stored(&self, path: &str) -> Result<Option<Vec<u8>>, Error> {
+    fn read_stored_file(&self, path: &str) -> Result<Option<Vec<u8>>, Error> {
         read_limited(&self.path(path), "public file", limit_of(path))
     }
 }
 
 impl Source for DirSource {
     fn read(&self, path: &str) -> Result<Option<Vec<u8>>, Error> {
-        match self.read_stored(path)? {
-            None => self.read_narrowed(path),
-            stored => Ok(stored),
-        }
+        read_or_narrow(self, path)
     }
 }
 

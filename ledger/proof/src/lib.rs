@@ -46,6 +46,7 @@ pub mod trust;
 
 pub mod receipt;
 
+pub mod narrow;
 pub mod source;
 pub mod tile;
 

@@ -21,6 +21,7 @@ use std::fmt;
 use crate::checkpoint::SignedCheckpoint;
 use crate::error::Error;
 use crate::key::VerifierKey;
+use crate::note::NoteSignature;
 use quorum::Quorum;
 
 /// Bytes of the largest policy.
@@ -168,6 +169,19 @@ impl Policy {
             let cosigned = |witness: usize| time_of(&self.witnesses[witness].name).is_some_and(|time| time >= *since);
             self.quorum.is_met(&cosigned)
         })
+    }
+
+    /// The witness whose line this claims to be; nothing of it is checked.
+    pub fn witness_of(&self, line: &NoteSignature) -> Option<&Witness> {
+        self.witnesses
+            .iter()
+            .find(|witness| witness.key.name() == line.name && witness.key.key_id() == line.key_id)
+    }
+
+    /// Whether the quorum is met when exactly the witnesses for which `cosigned` is true have cosigned. For whoever
+    /// collects cosignatures; [`Self::verify`] decides.
+    pub fn is_met_by(&self, cosigned: impl Fn(&Witness) -> bool) -> bool {
+        self.quorum.is_met(&|place| cosigned(&self.witnesses[place]))
     }
 
     /// True for `quorum none`: the log's signature is enough.

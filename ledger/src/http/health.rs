@@ -151,8 +151,8 @@ async fn ledger_status(node: &Node) -> Status {
 
 async fn part_statuses(node: &Node) -> Vec<(&'static str, Status)> {
     let mut looks = JoinSet::new();
-    for part in node.parts.iter().cloned() {
-        let wait_max = node.part_wait_max;
+    for part in &node.parts {
+        let (part, wait_max) = (Arc::clone(part), node.part_wait_max);
         looks.spawn(async move {
             let status = match tokio::time::timeout(wait_max, part.works()).await {
                 Ok(true) => Status::Ok,

@@ -47,6 +47,8 @@ pub struct NodeLimits {
     pub segment_bytes: u32,
     /// Issued checkpoints that [`crate::reader::LedgerReader::checkpoints`] lists. Default 1024.
     pub checkpoints_listed_max: usize,
+    /// Ticks that a proposal or a read may take before its client is told that nothing is known of it. Default 300.
+    pub request_ticks_max: u64,
     /// Length of raft's tick. Default 100 ms.
     pub tick: Duration,
 }
@@ -62,6 +64,7 @@ impl Default for NodeLimits {
             flush_bytes_max: 16 << 20,
             segment_bytes: SEGMENT_BYTES,
             checkpoints_listed_max: 1024,
+            request_ticks_max: 300,
             tick: Duration::from_millis(100),
         }
     }

@@ -14,7 +14,6 @@ use crate::Error;
 use crate::pool::Command;
 use crate::reader::{Certified, Head, IssuedCheckpoint, LEAVES_PER_CALL_MAX, LedgerReader, Notarized};
 use crate::shared::{leaf_at, receipt};
-use crate::state_machine::StateView;
 
 #[async_trait]
 impl LedgerReader for Node {
@@ -32,15 +31,14 @@ impl LedgerReader for Node {
             Err(Error::Stopped { .. }) if self.shared.has_failed() => {}
             other => other?,
         }
-        self.shared.read(|_, state| state.head(subject))
+        self.shared.head(subject)
     }
 
     async fn notarized(&self, subject: &Subject, sequence: u64) -> Result<Option<Notarized>, Error> {
-        let found = self.shared.read(|visible, state| {
-            let placed = state.placed(subject, sequence)?;
-            Ok(placed.map(|placed| (placed, visible.certified.size)))
-        })?;
-        let Some((placed, size)) = found else { return Ok(None) };
+        let Some(placed) = self.shared.placed(subject, sequence)? else {
+            return Ok(None);
+        };
+        let size = self.shared.visible.read().certified.size;
         let leaf = leaf_at(&self.shared.files, placed.leaf_index, size)?;
         self.shared.check_leaf(placed.leaf_index, &leaf)?;
         Ok(Some(Notarized {
@@ -56,11 +54,14 @@ impl LedgerReader for Node {
     }
 
     async fn body(&self, subject: &Subject, sequence: u64) -> Result<Option<Bytes>, Error> {
+        if self.shared.placed(subject, sequence)?.is_none() {
+            return Ok(None);
+        }
         self.shared.read(|_, state| state.body(subject, sequence))
     }
 
     async fn subjects(&self, prefix: &str) -> Result<Vec<(Subject, Head)>, Error> {
-        self.shared.read(|_, state| state.subjects(prefix))
+        self.shared.subjects(prefix)
     }
 
     async fn leaves(&self, from: LeafIndex, limit: usize) -> Result<Vec<(LeafIndex, SignedLeaf)>, Error> {

@@ -18,13 +18,14 @@ mod tests;
 
 use prost_for_raft::Message as _;
 use raft::eraftpb::{ConfChange, ConfChangeV2, ConfState, Entry, EntryType, HardState, Message};
-use raft::{Config, RawNode, StateRole};
+use raft::{Config, INVALID_ID, RawNode, StateRole};
 
 use super::log_storage::{Batch, LogStorage};
 use super::logger::logger;
 use super::replay::Position;
 use super::storage_trait::RaftStorage;
 use crate::Error;
+use crate::replica::guard::{self, Refusal};
 
 /// Bounds of the raft core.
 #[derive(Clone, Debug)]
@@ -58,8 +59,8 @@ impl Default for RaftLimits {
 
 /// What the driver tells the layer above.
 pub(crate) trait Application {
-    /// An entry is committed. `context` and `data` are empty for the entry with which a leader begins its term.
-    fn apply(&mut self, at: Position, context: &[u8], data: &[u8]) -> Result<(), Error>;
+    /// An entry is committed. `data` is empty for the entry with which a leader begins its term.
+    fn apply(&mut self, at: Position, data: &[u8]) -> Result<(), Error>;
 
     /// A membership change is committed, and this is the membership now.
     fn apply_conf_state(&mut self, at: Position, conf_state: &ConfState) -> Result<(), Error>;
@@ -70,9 +71,6 @@ pub(crate) trait Application {
     /// A linearizable read may be answered once `raft_index` is applied.
     fn read_ready(&mut self, raft_index: u64, context: &[u8]);
 
-    /// This node leads no longer: the outcome of proposals under way is unknown.
-    fn lost_leadership(&mut self);
-
     /// Messages for other replicas.
     fn send(&mut self, messages: Vec<Message>);
 }
@@ -81,6 +79,7 @@ pub(crate) trait Application {
 pub(crate) struct Driver {
     node: RawNode<RaftStorage>,
     applied: u64,
+    election_seed: u64,
 }
 
 impl Driver {
@@ -95,6 +94,7 @@ impl Driver {
         applied: Position,
         conf_state: ConfState,
         limits: &RaftLimits,
+        election_seed: u64,
     ) -> Result<Self, Error> {
         check_fit(&raft_log, applied)?;
         let config = Config {
@@ -113,33 +113,65 @@ impl Driver {
         };
         let storage = RaftStorage { raft_log, conf_state };
         let node = RawNode::new(&config, storage, &logger()).map_err(raft_error)?;
-        Ok(Self {
+        let mut driver = Self {
             node,
             applied: applied.index,
-        })
+            election_seed,
+        };
+        driver.draw_election_timeout();
+        Ok(driver)
     }
 
     /// Asks for votes now rather than after the election timeout; a lone voter leads at once.
     pub(crate) fn campaign(&mut self) -> Result<(), Error> {
-        self.node.campaign().map_err(raft_error)
+        let result = self.node.campaign().map_err(raft_error);
+        self.draw_election_timeout();
+        result
     }
 
     /// Passes raft's time.
     pub(crate) fn tick(&mut self) {
         self.node.tick();
+        self.draw_election_timeout();
     }
 
-    /// Proposes an entry; `context` comes back with it when it is applied.
+    /// Gives raft a message from the replica that its connection is bound to.
+    ///
+    /// # Errors
+    ///
+    /// The refusal of [`guard::admit`]; raft has not seen the message then. A message that raft itself turns down (from a
+    /// replica that is no member any more, say) is as good as lost.
+    pub(crate) fn receive(&mut self, from: u64, message: Message) -> Result<(), Refusal> {
+        guard::admit(&self.node, from, &message)?;
+        if let Err(error) = self.node.step(message) {
+            tracing::debug!(from, %error, "raft turned a message down");
+        }
+        self.draw_election_timeout();
+        Ok(())
+    }
+
+    /// Takes the place of raft-rs's own draw, which comes from the thread's random numbers and could not be replayed.
+    ///
+    /// The draw is a function of the replica's seed and of the moment at which raft draws: its term and its role.
+    fn draw_election_timeout(&mut self) {
+        let raft = &mut self.node.raft;
+        let ticks = raft.election_timeout();
+        let moment = [self.election_seed, raft.id, raft.term, raft.state as u64];
+        let drawn = moment.into_iter().fold(0, |state, word| mix(state ^ word)) as usize;
+        raft.set_randomized_election_timeout(ticks + drawn % ticks);
+    }
+
+    /// Proposes an entry.
     ///
     /// # Errors
     ///
     /// [`Error::NoLeader`] when this node does not lead, or too much waits to be committed. Nothing was proposed.
-    pub(crate) fn propose(&mut self, context: Vec<u8>, data: Vec<u8>) -> Result<(), Error> {
+    pub(crate) fn propose(&mut self, data: Vec<u8>) -> Result<(), Error> {
         // a follower would forward the proposal and might lose it without a word
         if !self.leads() {
             return Err(Error::NoLeader);
         }
-        match self.node.propose(context, data) {
+        match self.node.propose(Vec::new(), data) {
             Err(raft::Error::ProposalDropped) => Err(Error::NoLeader),
             result => result.map_err(raft_error),
         }
@@ -151,15 +183,36 @@ impl Driver {
     ///
     /// [`Error::NoLeader`] when there is none to ask.
     pub(crate) fn read_index(&mut self, context: Vec<u8>) -> Result<(), Error> {
+        if self.leader().is_none() {
+            return Err(Error::NoLeader);
+        }
         let reads = |node: &RawNode<RaftStorage>| node.raft.pending_read_count() + node.raft.ready_read_count();
         let before = reads(&self.node);
         self.node.read_index(context);
-        // raft-rs drops the request silently when it has no leader, or the leader has committed nothing in its term
-        if reads(&self.node) == before {
-            Err(Error::NoLeader)
-        } else {
-            Ok(())
+        // a leader that has committed nothing in its term drops the request without a word
+        match self.leads() && reads(&self.node) == before {
+            true => Err(Error::NoLeader),
+            false => Ok(()),
         }
+    }
+
+    /// The replica that this one follows, itself where it leads.
+    pub(crate) fn leader(&self) -> Option<u64> {
+        let leader = self.node.raft.leader_id;
+        (leader != INVALID_ID).then_some(leader)
+    }
+
+    /// All other replicas that raft knows: voters and learners.
+    pub(crate) fn others(&self) -> Vec<u64> {
+        let raft = &self.node.raft;
+        let mut others: Vec<u64> = raft
+            .prs()
+            .iter()
+            .map(|(id, _)| *id)
+            .filter(|id| *id != raft.id)
+            .collect();
+        others.sort_unstable();
+        others
     }
 
     pub(crate) fn leads(&self) -> bool {
@@ -189,9 +242,6 @@ impl Driver {
 
     fn round(&mut self, app: &mut dyn Application) -> Result<(), Error> {
         let mut ready = self.node.ready();
-        if ready.ss().is_some_and(|state| state.raft_state != StateRole::Leader) {
-            app.lost_leadership();
-        }
         if !ready.snapshot().is_empty() {
             return Err(Error::Raft {
                 reason: "this release takes no raft snapshots".to_owned(),
@@ -232,7 +282,7 @@ impl Driver {
                 term: entry.term,
             };
             match entry.get_entry_type() {
-                EntryType::EntryNormal => app.apply(at, &entry.context, &entry.data)?,
+                EntryType::EntryNormal => app.apply(at, &entry.data)?,
                 EntryType::EntryConfChange => {
                     let change = ConfChange::decode(&*entry.data).map_err(|error| undecodable(at, &error))?;
                     let conf_state = self.node.apply_conf_change(&change).map_err(raft_error)?;
@@ -289,6 +339,14 @@ fn check_fit(raft_log: &LogStorage, applied: Position) -> Result<(), Error> {
             Err(Error::Inconsistent { reason })
         }
     }
+}
+
+/// SplitMix64's step: spreads a word over all bits.
+fn mix(word: u64) -> u64 {
+    let word = word.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    word ^ (word >> 31)
 }
 
 fn undecodable(at: Position, error: &prost_for_raft::DecodeError) -> Error {

@@ -18,8 +18,10 @@ use super::record::{Kind, RECORD_HEADER_BYTES, Record, entry_from, entry_payload
 use super::replay::{Position, Slot, replay};
 use super::segment::{self, Segment};
 use crate::Error;
+use crate::certify::TreeHead;
 use crate::crash_point::crash_point;
-use crate::durable::{self, Access, io};
+use crate::disk::Disk;
+use crate::durable::{Access, io};
 
 /// A segment that has grown to this many bytes is closed and the next one begun.
 pub(crate) const SEGMENT_BYTES: u32 = 64 << 20;
@@ -40,12 +42,15 @@ pub(crate) struct Batch<'a> {
 /// The raft log of one node.
 #[derive(Debug)]
 pub(crate) struct LogStorage {
+    disk: Arc<dyn Disk>,
     dir: PathBuf,
     segment_bytes: u32,
     segments: BTreeMap<u64, Segment>,
     base: Position,
     slots: VecDeque<Slot>,
     hard_state: HardState,
+    /// The largest tree that this replica has cosigned.
+    signed_head: Option<TreeHead>,
     cache: VecDeque<Entry>,
     cache_bytes: usize,
     /// Bytes of the current segment known to be durable.
@@ -67,16 +72,18 @@ pub(crate) struct Faults {
 
 impl LogStorage {
     /// Opens the log in `dir`, or makes it. A torn tail is cut, and what remains is made durable before it counts.
-    pub(crate) fn open(dir: &Path, segment_bytes: u32) -> Result<Self, Error> {
-        durable::create_dir(dir, Access::Owner)?;
-        let numbers = segment::list(dir)?;
+    pub(crate) fn open(disk: Arc<dyn Disk>, dir: &Path, segment_bytes: u32) -> Result<Self, Error> {
+        disk.create_dir(dir, Access::Owner)?;
+        let numbers = segment::list(&*disk, dir)?;
         let mut log = Self {
+            disk,
             dir: dir.to_path_buf(),
             segment_bytes: segment_bytes.min(SEGMENT_BYTES_MAX),
             segments: BTreeMap::new(),
             base: Position::default(),
             slots: VecDeque::new(),
             hard_state: HardState::default(),
+            signed_head: None,
             cache: VecDeque::new(),
             cache_bytes: 0,
             synced: 0,
@@ -89,11 +96,12 @@ impl LogStorage {
             log.roll()?;
             return Ok(log);
         }
-        let replayed = replay(dir, &numbers)?;
+        let replayed = replay(&*log.disk, dir, &numbers)?;
         log.segments = replayed.segments;
         log.base = replayed.base;
         log.slots = replayed.slots.into();
         log.hard_state = replayed.hard_state;
+        log.signed_head = replayed.signed_head;
         let current = log.segments.last_entry().expect("the log has a segment").into_mut();
         if replayed.good < current.length {
             let (segment, from, to) = (current.path.display(), replayed.good, current.length);
@@ -171,6 +179,30 @@ impl LogStorage {
         }
         self.remember(batch.entries, slots);
         Ok(())
+    }
+
+    /// Remembers for good which tree this replica is about to cosign. Only after it may the cosignature leave: a restart
+    /// that forgot would sign whatever a leader replays to it, at the same size.
+    ///
+    /// The sync covers the commit index written before, so a restart replays at least as far as it has signed.
+    pub(crate) fn append_signed_head(&mut self, head: TreeHead) -> Result<(), Error> {
+        self.check_poison()?;
+        let mut record = self.record(Kind::SignedHead, 0, head.size.0, head.root.as_bytes());
+        record.last_of_batch = true;
+        let mut bytes = Vec::new();
+        record.encode(&self.current().salt, &mut bytes);
+        let result = self.write(&bytes).and_then(|()| self.sync());
+        match &result {
+            Ok(()) => self.signed_head = Some(head),
+            Err(error) => self.poison = Some(error.to_string()),
+        }
+        crash_point!("certify::signed_head");
+        result
+    }
+
+    /// The largest tree that this replica has cosigned, in this run or an earlier one.
+    pub(crate) fn signed_head(&self) -> Option<TreeHead> {
+        self.signed_head
     }
 
     /// Gives up the segments all of whose entries are at or below `index`, which the caller has applied durably.
@@ -307,10 +339,10 @@ impl LogStorage {
 
     fn roll(&mut self) -> Result<(), Error> {
         let number = self.segments.last_key_value().map_or(1, |(number, _)| number + 1);
-        let (state, base) = (&self.hard_state, self.base);
-        let segment = Segment::create(&self.dir, number, |salt| {
+        let (state, base, signed_head) = (&self.hard_state, self.base, self.signed_head);
+        let segment = Segment::create(&*self.disk, &self.dir, number, |salt| {
             let vote = state.vote.to_le_bytes();
-            let mut bytes = Vec::with_capacity(2 * RECORD_HEADER_BYTES + vote.len());
+            let mut bytes = Vec::with_capacity(3 * RECORD_HEADER_BYTES + vote.len() + 32);
             let first = Record {
                 kind: Kind::HardState,
                 last_of_batch: false,
@@ -320,6 +352,17 @@ impl LogStorage {
                 payload: &vote,
             };
             first.encode(salt, &mut bytes);
+            if let Some(head) = &signed_head {
+                let signed = Record {
+                    kind: Kind::SignedHead,
+                    last_of_batch: false,
+                    synced: 0,
+                    term: 0,
+                    index: head.size.0,
+                    payload: head.root.as_bytes(),
+                };
+                signed.encode(salt, &mut bytes);
+            }
             let last = Record {
                 kind: Kind::Base,
                 last_of_batch: true,
@@ -373,12 +416,12 @@ impl LogStorage {
         let kept = self.segments.split_off(&number);
         let gone = std::mem::replace(&mut self.segments, kept);
         for segment in gone.values() {
-            std::fs::remove_file(&segment.path).map_err(io("remove", &segment.path))?;
+            self.disk.remove_file(&segment.path)?;
         }
         if gone.is_empty() {
             Ok(())
         } else {
-            durable::sync_dir(&self.dir)
+            self.disk.sync_dir(&self.dir)
         }
     }
 

@@ -12,3 +12,4 @@ mod storage_trait;
 pub(crate) use driver::{Application, Driver, RaftLimits};
 pub(crate) use log_storage::{LogStorage, SEGMENT_BYTES};
 pub(crate) use replay::Position;
+pub(crate) use storage_trait::RaftStorage;

@@ -6,7 +6,7 @@
 //! | --- | --- | --- | --- |
 //! | 0 | 4 | `length` | bytes of the payload |
 //! | 4 | 4 | `crc32c` | over the segment's salt, bytes 0..4 and bytes 8..end of the record |
-//! | 8 | 1 | `kind` | 1 entry, 2 hard state, 3 base |
+//! | 8 | 1 | `kind` | 1 entry, 2 hard state, 3 base, 4 signed head |
 //! | 9 | 1 | `flags` | bit 0: last record of its batch; the other bits are zero |
 //! | 10 | 2 | `reserved` | zero |
 //! | 12 | 4 | `synced` | bytes of this segment that were durable when the record was written |
@@ -19,11 +19,16 @@
 //! | entry | the entry's term | the entry's raft index | type (1 byte), length of the context (4), context, data |
 //! | hard state | current term | raft index known to be committed | 8 bytes: the vote |
 //! | base | term of the entry at `index` | last raft index that the log no longer holds | empty |
+//! | signed head | zero | size of the largest tree that this replica has cosigned | its root, 32 bytes |
 //!
 //! An entry replaces every earlier entry with the same or a higher index: that is how a conflicting suffix is cut,
 //! without touching bytes that are already durable.
 
+use dab_proof::hash::Hash;
+use dab_proof::tree::TreeSize;
 use raft::eraftpb::{Entry, EntryType, HardState};
+
+use crate::certify::TreeHead;
 
 /// Bytes of a record before its payload.
 pub(crate) const RECORD_HEADER_BYTES: usize = 32;
@@ -39,6 +44,7 @@ pub(crate) enum Kind {
     Entry = 1,
     HardState = 2,
     Base = 3,
+    SignedHead = 4,
 }
 
 /// A record, its payload borrowed from the bytes it was read from or will be written from.
@@ -83,6 +89,7 @@ impl<'a> Record<'a> {
             1 => Kind::Entry,
             2 => Kind::HardState,
             3 => Kind::Base,
+            4 => Kind::SignedHead,
             _ => return Err("the record's kind is unknown"),
         };
         if bytes[9] > LAST_OF_BATCH || bytes[10] != 0 || bytes[11] != 0 {
@@ -151,6 +158,15 @@ pub(crate) fn hard_state_from(record: &Record<'_>) -> Result<HardState, &'static
         term: record.term,
         vote: u64::from_le_bytes(vote),
         commit: record.index,
+    })
+}
+
+/// The head that a signed head record holds.
+pub(crate) fn signed_head_from(record: &Record<'_>) -> Result<TreeHead, &'static str> {
+    let root = <[u8; 32]>::try_from(record.payload).map_err(|_| "the root of a signed head is not 32 bytes long")?;
+    Ok(TreeHead {
+        size: TreeSize(record.index),
+        root: Hash::from_bytes(root),
     })
 }
 

@@ -5,10 +5,12 @@ use std::path::Path;
 
 use raft::eraftpb::HardState;
 
-use super::record::{Kind, Record, entry_from, hard_state_from};
+use super::record::{Kind, Record, entry_from, hard_state_from, signed_head_from};
 use super::scan::scan;
 use super::segment::Segment;
 use crate::Error;
+use crate::certify::TreeHead;
+use crate::disk::Disk;
 
 /// A place in the raft log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -35,17 +37,18 @@ pub(crate) struct Replayed {
     pub(crate) base: Position,
     pub(crate) slots: Vec<Slot>,
     pub(crate) hard_state: HardState,
+    pub(crate) signed_head: Option<TreeHead>,
     /// Where the last whole batch of the last segment ends.
     pub(crate) good: u32,
 }
 
 /// Reads all segments, whose `numbers` ascend.
-pub(crate) fn replay(dir: &Path, numbers: &[u64]) -> Result<Replayed, Error> {
+pub(crate) fn replay(disk: &dyn Disk, dir: &Path, numbers: &[u64]) -> Result<Replayed, Error> {
     let mut contents = Contents::default();
     let mut segments = BTreeMap::new();
     let mut good = 0;
     for (at, &number) in numbers.iter().enumerate() {
-        let (segment, bytes) = Segment::open(dir, number)?;
+        let (segment, bytes) = Segment::open(disk, dir, number)?;
         if number != numbers[0] + at as u64 {
             return Err(Error::corrupt(
                 &segment.path,
@@ -70,12 +73,14 @@ pub(crate) fn replay(dir: &Path, numbers: &[u64]) -> Result<Replayed, Error> {
         base,
         slots,
         hard_state,
+        signed_head,
     } = contents;
     Ok(Replayed {
         segments,
         base,
         slots: slots.into_values().collect(),
         hard_state,
+        signed_head,
         good,
     })
 }
@@ -85,6 +90,7 @@ struct Contents {
     base: Position,
     slots: BTreeMap<u64, Slot>,
     hard_state: HardState,
+    signed_head: Option<TreeHead>,
 }
 
 impl Contents {
@@ -119,6 +125,13 @@ impl Contents {
                 );
             }
             Kind::HardState => self.hard_state = hard_state_from(record)?,
+            Kind::SignedHead => {
+                let head = signed_head_from(record)?;
+                if self.signed_head.is_some_and(|before| head.size < before.size) {
+                    return Err("the signed head moves backwards");
+                }
+                self.signed_head = Some(head);
+            }
             Kind::Base => {
                 if record.index < self.base.index {
                     return Err("the base of the log moves backwards");

@@ -14,12 +14,11 @@
 //! they stood when the segment was made, so that earlier segments can go. The salt keeps bytes that a client chose from
 //! passing for a record when the end of a log is examined after a crash.
 
-use std::fs::{self, File, OpenOptions};
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use crate::Error;
-use crate::durable::{self, Access, io};
+use crate::disk::{Disk, DiskFile};
+use crate::durable::{Access, io};
 
 /// Bytes before the first record.
 pub(crate) const SEGMENT_HEADER_BYTES: usize = 32;
@@ -34,7 +33,7 @@ pub(crate) struct Segment {
     pub(crate) salt: [u8; 8],
     /// Bytes written, which is where the next record goes.
     pub(crate) length: u32,
-    file: File,
+    file: Box<dyn DiskFile>,
 }
 
 impl Segment {
@@ -43,6 +42,7 @@ impl Segment {
     /// A crash before the rename leaves `new.segment`, which the next start removes; a crash after it leaves a whole
     /// segment. Hence a segment under its own name always has a valid header.
     pub(crate) fn create(
+        disk: &dyn Disk,
         dir: &Path,
         number: u64,
         first_batch: impl FnOnce(&[u8; 8]) -> Vec<u8>,
@@ -54,11 +54,11 @@ impl Segment {
         let mut bytes = header(number, &salt).to_vec();
         bytes.extend_from_slice(&first_batch(&salt));
         let temporary = dir.join("new.segment");
-        durable::write_through(&temporary, &bytes, Access::Owner)?;
+        disk.write_through(&temporary, &bytes, Access::Owner)?;
         let path = dir.join(name(number));
-        fs::rename(&temporary, &path).map_err(io("rename to", &path))?;
-        durable::sync_dir(dir)?;
-        let file = open_file(&path)?;
+        disk.rename(&temporary, &path)?;
+        disk.sync_dir(dir)?;
+        let file = disk.open(&path)?;
         Ok(Self {
             number,
             path,
@@ -69,10 +69,12 @@ impl Segment {
     }
 
     /// Opens a segment and reads it whole.
-    pub(crate) fn open(dir: &Path, number: u64) -> Result<(Self, Vec<u8>), Error> {
+    pub(crate) fn open(disk: &dyn Disk, dir: &Path, number: u64) -> Result<(Self, Vec<u8>), Error> {
         let path = dir.join(name(number));
-        let bytes = fs::read(&path).map_err(io("read", &path))?;
         let corrupt = |reason: &str| Error::corrupt(&path, 0, reason);
+        let bytes = disk
+            .read(&path)?
+            .ok_or_else(|| corrupt("the segment went while it was looked for"))?;
         if bytes.len() < SEGMENT_HEADER_BYTES {
             return Err(corrupt("the segment header is cut short"));
         }
@@ -86,7 +88,7 @@ impl Segment {
         if bytes[..SEGMENT_HEADER_BYTES] != header(number, &salt) {
             return Err(corrupt("the segment header's number or checksum does not match"));
         }
-        let file = open_file(&path)?;
+        let file = disk.open(&path)?;
         Ok((
             Self {
                 number,
@@ -101,22 +103,22 @@ impl Segment {
 
     /// Writes at the end; durable only after [`Self::sync`].
     pub(crate) fn append(&mut self, bytes: &[u8]) -> std::io::Result<()> {
-        self.file.write_all_at(bytes, u64::from(self.length))?;
+        self.file.write_at(bytes, u64::from(self.length))?;
         self.length += bytes.len() as u32;
         Ok(())
     }
 
     /// One fdatasync.
     pub(crate) fn sync(&self) -> std::io::Result<()> {
-        self.file.sync_data()
+        self.file.sync()
     }
 
     /// Cuts a torn tail, durably.
     pub(crate) fn truncate(&mut self, length: u32) -> Result<(), Error> {
         self.file
-            .set_len(u64::from(length))
+            .set_length(u64::from(length))
             .map_err(io("truncate", &self.path))?;
-        self.file.sync_all().map_err(io("sync", &self.path))?;
+        self.file.sync().map_err(io("sync", &self.path))?;
         self.length = length;
         Ok(())
     }
@@ -125,20 +127,19 @@ impl Segment {
     pub(crate) fn read(&self, offset: u32, length: u32) -> Result<Vec<u8>, Error> {
         let mut bytes = vec![0; length as usize];
         self.file
-            .read_exact_at(&mut bytes, u64::from(offset))
+            .read_at(&mut bytes, u64::from(offset))
             .map_err(io("read", &self.path))?;
         Ok(bytes)
     }
 }
 
 /// The numbers of the segments in a directory, ascending; a segment that was never finished is removed.
-pub(crate) fn list(dir: &Path) -> Result<Vec<u64>, Error> {
+pub(crate) fn list(disk: &dyn Disk, dir: &Path) -> Result<Vec<u64>, Error> {
     let mut numbers = Vec::new();
-    for found in fs::read_dir(dir).map_err(io("list", dir))? {
-        let path = found.map_err(io("list", dir))?.path();
-        let file_name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    for file_name in disk.list(dir)? {
+        let path = dir.join(&file_name);
         if file_name == "new.segment" {
-            fs::remove_file(&path).map_err(io("remove", &path))?;
+            disk.remove_file(&path)?;
             continue;
         }
         let number = file_name.strip_suffix(SUFFIX).and_then(|digits| digits.parse().ok());
@@ -153,14 +154,6 @@ pub(crate) fn list(dir: &Path) -> Result<Vec<u64>, Error> {
 
 fn name(number: u64) -> String {
     format!("{number:020}{SUFFIX}")
-}
-
-fn open_file(path: &Path) -> Result<File, Error> {
-    OpenOptions::new()
-        .read(true)
-        .write(true)
-        .open(path)
-        .map_err(io("open", path))
 }
 
 fn header(number: u64, salt: &[u8; 8]) -> [u8; SEGMENT_HEADER_BYTES] {

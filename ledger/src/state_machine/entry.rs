@@ -9,7 +9,7 @@
 //!   oneof content { Group group = 2; Settings settings = 3; }
 //! }
 //! message Group { repeated Proposal proposals = 1; }
-//! message Proposal { repeated Statement statements = 1; }
+//! message Proposal { repeated Statement statements = 1; bytes request = 2; }
 //! message Statement { bytes leaf = 1; optional bytes body = 2; }
 //! message Settings { string origin = 1; string writers = 2; }
 //! ```
@@ -54,6 +54,9 @@ pub(crate) struct Group {
 pub(crate) struct ProposalBytes {
     #[prost(message, repeated, tag = "1")]
     pub(crate) statements: Vec<StatementBytes>,
+    /// Leads from the applied entry back to whoever waits; means nothing to the state machine, nor to other replicas.
+    #[prost(bytes = "vec", tag = "2")]
+    pub(crate) request: Vec<u8>,
 }
 
 /// A signed leaf and, where it is private, its body.
@@ -125,6 +128,7 @@ impl From<&Proposal> for ProposalBytes {
         };
         Self {
             statements: proposal.statements.iter().map(statement).collect(),
+            request: Vec::new(),
         }
     }
 }

@@ -118,6 +118,7 @@ fn bytes_of(statements: Vec<Statement>) -> ProposalBytes {
     };
     ProposalBytes {
         statements: statements.into_iter().map(bytes).collect(),
+        request: Vec::new(),
     }
 }
 
@@ -273,7 +274,10 @@ fn a_statement_that_breaks_a_rule_is_refused_and_changes_nothing() {
     // bytes that are no leaf can come from another replica only
     for leaf in [b"".to_vec(), b"garbage".to_vec(), good.leaf.bytes()[1..].to_vec()] {
         let statements = vec![StatementBytes { leaf, body: None }];
-        let proposals = vec![ProposalBytes { statements }];
+        let proposals = vec![ProposalBytes {
+            statements,
+            request: Vec::new(),
+        }];
         refused(world.take(Content::Group(Group { proposals })).remove(0));
     }
     assert_eq!((world.size, world.heads.len()), (0, 0));
@@ -332,10 +336,11 @@ fn the_bytes_of_an_entry_are_pinned() {
     };
     let group = LedgerEntry::group(vec![ProposalBytes {
         statements: vec![statement],
+        request: b"r".to_vec(),
     }]);
     assert_eq!(
         group.to_bytes(),
-        b"\x08\x01\x12\x0d\x0a\x0b\x0a\x09\x0a\x04leaf\x12\x01b"
+        b"\x08\x01\x12\x10\x0a\x0e\x0a\x09\x0a\x04leaf\x12\x01b\x12\x01r"
     );
     let settings = LedgerEntry::settings(Settings {
         origin: "o".to_owned(),

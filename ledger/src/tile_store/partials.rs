@@ -1,15 +1,14 @@
 //! Which partial tiles and bundles a tree has at a size, which lie on disk, and their removal.
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use dab_proof::tile::{BundlePath, HASHES_PER_TILE, TilePath};
 use dab_proof::tree::TreeSize;
 
 use crate::Error;
-use crate::durable::{io, parent};
+use crate::disk::Disk;
+use crate::durable::parent;
 
 /// The partial files of a tree of `size` leaves: its right edge.
 pub(super) fn of_size(root: &Path, size: TreeSize) -> Result<BTreeSet<PathBuf>, Error> {
@@ -27,30 +26,37 @@ pub(super) fn of_size(root: &Path, size: TreeSize) -> Result<BTreeSet<PathBuf>, 
 
 /// The partial files that earlier runs left in the folders of the right edge, which are also those of up to 999 places
 /// before it.
-pub(super) fn left_beside(root: &Path, size: TreeSize) -> Result<BTreeSet<PathBuf>, Error> {
+pub(super) fn left_beside(disk: &dyn Disk, root: &Path, size: TreeSize) -> Result<BTreeSet<PathBuf>, Error> {
     let mut paths = BTreeSet::new();
     for (level, index, _) in right_edge(size) {
         list_below(
+            disk,
             root,
             &TilePath::new(level, index, HASHES_PER_TILE)?.to_string(),
             &mut paths,
         )?;
         if level == 0 {
-            list_below(root, &BundlePath::new(index, HASHES_PER_TILE)?.to_string(), &mut paths)?;
+            list_below(
+                disk,
+                root,
+                &BundlePath::new(index, HASHES_PER_TILE)?.to_string(),
+                &mut paths,
+            )?;
         }
     }
     Ok(paths)
 }
 
 /// Removes files, and the folders that they leave empty.
-pub(super) fn remove(paths: &BTreeSet<PathBuf>) -> Result<(), Error> {
-    for path in paths {
-        unless(ErrorKind::NotFound, fs::remove_file(path)).map_err(io("remove", path))?;
+pub(super) fn remove(disk: &dyn Disk, paths: &BTreeSet<PathBuf>) -> Result<(), Error> {
+    for path in paths.iter().filter(|path| disk.exists(path)) {
+        disk.remove_file(path)?;
     }
     let folders: BTreeSet<&Path> = paths.iter().map(|path| parent(path)).collect();
     for folder in folders {
-        let removed = unless(ErrorKind::DirectoryNotEmpty, fs::remove_dir(folder));
-        unless(ErrorKind::NotFound, removed).map_err(io("remove", folder))?;
+        if disk.is_dir(folder) && disk.list(folder)?.is_empty() {
+            disk.remove_dir(folder)?;
+        }
     }
     Ok(())
 }
@@ -66,35 +72,20 @@ fn right_edge(size: TreeSize) -> impl Iterator<Item = (u8, u64, u16)> {
 }
 
 /// Adds the partial files that lie in the folder of the full file `name`. What has no proper name is nobody's to remove.
-fn list_below(root: &Path, name: &str, paths: &mut BTreeSet<PathBuf>) -> Result<(), Error> {
-    for folder in list(parent(&root.join(name)))? {
-        if folder.extension().is_none_or(|extension| extension != "p") {
+fn list_below(disk: &dyn Disk, root: &Path, name: &str, paths: &mut BTreeSet<PathBuf>) -> Result<(), Error> {
+    let above = parent(Path::new(name));
+    for folder in disk.list(&root.join(above))? {
+        if !folder.ends_with(".p") {
             continue;
         }
-        for path in list(&folder)? {
-            let name = path.strip_prefix(root).ok().and_then(Path::to_str).unwrap_or_default();
+        let folder = above.join(folder);
+        for width in disk.list(&root.join(&folder))? {
+            let path = folder.join(width);
+            let name = path.to_str().unwrap_or_default();
             if name.parse::<TilePath>().is_ok() || name.parse::<BundlePath>().is_ok() {
-                paths.insert(path);
+                paths.insert(root.join(path));
             }
         }
     }
     Ok(())
-}
-
-/// What lies in a folder; nothing when there is none.
-fn list(folder: &Path) -> Result<Vec<PathBuf>, Error> {
-    let found = match fs::read_dir(folder) {
-        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(Vec::new()),
-        found => found.map_err(io("list", folder))?,
-    };
-    let path = |file: std::io::Result<fs::DirEntry>| Ok(file.map_err(io("list", folder))?.path());
-    found.map(path).collect()
-}
-
-/// The result, with one kind of error counting as success.
-fn unless(expected: ErrorKind, result: std::io::Result<()>) -> std::io::Result<()> {
-    match result {
-        Err(error) if error.kind() == expected => Ok(()),
-        result => result,
-    }
 }

@@ -5,6 +5,7 @@ use std::fs;
 use dab_proof::tile::{new_bundles, new_tiles};
 
 use super::*;
+use crate::disk::LocalDisk;
 
 fn entry(index: u64) -> Vec<u8> {
     format!("entry {index} {}", "x".repeat((index % 7) as usize)).into_bytes()
@@ -52,7 +53,7 @@ fn check(store: &TileStore) {
 #[test]
 fn a_tree_of_70000_leaves_has_the_tiles_of_the_specification() {
     let dir = tempfile::tempdir().unwrap();
-    let mut store = TileStore::open(dir.path(), Frontier::new()).unwrap();
+    let mut store = TileStore::open(Arc::new(LocalDisk), dir.path(), Frontier::new()).unwrap();
     let steps = [1, 254, 1, 1, 256, 255, 512, 3, 200];
     for step in steps.iter().cycle() {
         let left = 70_000 - store.size().0;
@@ -73,7 +74,7 @@ fn a_tree_of_70000_leaves_has_the_tiles_of_the_specification() {
         assert_eq!(fs::metadata(&path).unwrap().len(), bytes, "{name}");
     }
     store.sync().unwrap();
-    let reopened = TileStore::open(dir.path(), store.frontier().clone()).unwrap();
+    let reopened = TileStore::open(Arc::new(LocalDisk), dir.path(), store.frontier().clone()).unwrap();
     assert_eq!(reopened.root(), store.root());
     check(&reopened);
     for size in [0, 1, 255, 256, 257, 511, 65_535, 65_536, 65_537, 69_999, 70_000] {
@@ -107,7 +108,7 @@ fn widths(dir: &Path, name: &str) -> Vec<u16> {
 #[test]
 fn appending_one_by_one_keeps_the_files_of_the_last_sizes_and_answers_for_every_size() {
     let dir = tempfile::tempdir().unwrap();
-    let mut store = TileStore::open(dir.path(), Frontier::new()).unwrap();
+    let mut store = TileStore::open(Arc::new(LocalDisk), dir.path(), Frontier::new()).unwrap();
     for size in 1..=520_u64 {
         append(&mut store, 1);
         if size % 100 == 0 {
@@ -146,7 +147,7 @@ fn appending_one_by_one_keeps_the_files_of_the_last_sizes_and_answers_for_every_
 #[test]
 fn opening_at_an_earlier_size_and_appending_again_comes_to_the_same_files() {
     let dir = tempfile::tempdir().unwrap();
-    let mut store = TileStore::open(dir.path(), Frontier::new()).unwrap();
+    let mut store = TileStore::open(Arc::new(LocalDisk), dir.path(), Frontier::new()).unwrap();
     append(&mut store, 250);
     let earlier = store.frontier().clone();
     flush(&mut store);
@@ -171,14 +172,14 @@ fn opening_at_an_earlier_size_and_appending_again_comes_to_the_same_files() {
     for name in emptied {
         fs::write(dir.path().join("tile").join(name), b"").unwrap();
     }
-    let mut replayed = TileStore::open(dir.path(), earlier.clone()).unwrap();
+    let mut replayed = TileStore::open(Arc::new(LocalDisk), dir.path(), earlier.clone()).unwrap();
     append(&mut replayed, 306);
     assert_eq!(replayed.root(), expected);
     check(&replayed);
     // a crash inside a flush: the tiles are durable, the state is still the earlier one
     replayed.sync().unwrap();
     tidy(&mut replayed);
-    let mut replayed = TileStore::open(dir.path(), earlier).unwrap();
+    let mut replayed = TileStore::open(Arc::new(LocalDisk), dir.path(), earlier).unwrap();
     assert_eq!(widths(dir.path(), "0/000.p"), [250]);
     append(&mut replayed, 306);
     assert_eq!(replayed.root(), expected);
@@ -202,7 +203,7 @@ fn opening_at_an_earlier_size_and_appending_again_comes_to_the_same_files() {
 #[test]
 fn what_a_crash_left_is_removed_at_the_next_opening_and_a_public_checkpoint_keeps_its_files() {
     let dir = tempfile::tempdir().unwrap();
-    let mut store = TileStore::open(dir.path(), Frontier::new()).unwrap();
+    let mut store = TileStore::open(Arc::new(LocalDisk), dir.path(), Frontier::new()).unwrap();
     let mut durable = Frontier::new();
     for size in 1..=300 {
         append(&mut store, 1);
@@ -213,7 +214,7 @@ fn what_a_crash_left_is_removed_at_the_next_opening_and_a_public_checkpoint_keep
     }
     fs::write(dir.path().join("tile/0/001.p/note"), b"not the ledger's").unwrap();
     // the state is of size 280, the checkpoint of size 300, and nothing was tidied
-    let mut store = TileStore::open(dir.path(), durable).unwrap();
+    let mut store = TileStore::open(Arc::new(LocalDisk), dir.path(), durable).unwrap();
     store.tidy(std::iter::once(TreeSize(300))).unwrap();
     fs::remove_file(dir.path().join("tile/0/001.p/note")).unwrap();
     assert_eq!(widths(dir.path(), "0/000.p"), [0; 0]);

@@ -94,7 +94,7 @@ fn values_that_do_not_fit_are_refused_by_column() {
         (
             Arc::new(Float64Array::from(vec![1.0])),
             DataType::Float32,
-            "column c is Float32, not Float64",
+            "column c is Float32 in the table and Float64 in the rows",
         ),
         (
             Arc::new(StringArray::from(vec!["1"])),

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use raft::eraftpb::ConfChangeType;
 
 use super::*;
+use crate::disk::LocalDisk;
 use crate::raft::SEGMENT_BYTES;
 
 /// Notes what the driver says, and how many syncs there had been when it said it.
@@ -17,15 +18,14 @@ struct Notes {
     at: Position,
     reads: Vec<(u64, Vec<u8>)>,
     sent: usize,
-    lost: usize,
 }
 
 impl Application for Notes {
-    fn apply(&mut self, at: Position, context: &[u8], data: &[u8]) -> Result<(), Error> {
+    fn apply(&mut self, at: Position, data: &[u8]) -> Result<(), Error> {
         assert_eq!(at.index, self.at.index + 1, "an entry was skipped or applied twice");
         self.at = at;
         self.applied
-            .push((at, [context, data].concat(), self.syncs.load(Ordering::Relaxed)));
+            .push((at, data.to_vec(), self.syncs.load(Ordering::Relaxed)));
         Ok(())
     }
 
@@ -43,24 +43,20 @@ impl Application for Notes {
         self.reads.push((raft_index, context.to_vec()));
     }
 
-    fn lost_leadership(&mut self) {
-        self.lost += 1;
-    }
-
     fn send(&mut self, messages: Vec<Message>) {
         self.sent += messages.len();
     }
 }
 
 fn open(dir: &std::path::Path, applied: Position, conf_state: ConfState) -> (Driver, Notes) {
-    let raft_log = LogStorage::open(dir, SEGMENT_BYTES).unwrap();
+    let raft_log = LogStorage::open(Arc::new(LocalDisk), dir, SEGMENT_BYTES).unwrap();
     let notes = Notes {
         syncs: raft_log.sync_counter(),
         at: applied,
         ..Notes::default()
     };
     (
-        Driver::new(1, raft_log, applied, conf_state, &RaftLimits::default()).unwrap(),
+        Driver::new(1, raft_log, applied, conf_state, &RaftLimits::default(), 7).unwrap(),
         notes,
     )
 }
@@ -76,24 +72,24 @@ fn alone() -> ConfState {
 fn a_lone_voter_leads_at_once_and_applies_only_what_is_durable() {
     let dir = tempfile::tempdir().unwrap();
     let (mut driver, mut notes) = open(dir.path(), Position::default(), alone());
-    assert!(matches!(driver.propose(vec![], vec![1]), Err(Error::NoLeader)));
+    assert!(matches!(driver.propose(vec![1]), Err(Error::NoLeader)));
     assert!(matches!(driver.read_index(vec![1]), Err(Error::NoLeader)));
     driver.campaign().unwrap();
     driver.pump(&mut notes).unwrap();
     assert!(driver.leads());
     for at in 0..3u8 {
         let before = notes.syncs.load(Ordering::Relaxed);
-        driver.propose(vec![at], vec![100 + at]).unwrap();
+        driver.propose(vec![100 + at]).unwrap();
         driver.pump(&mut notes).unwrap();
         let (_, said, syncs) = notes.applied.last().unwrap();
-        assert_eq!(said, &[at, 100 + at]);
+        assert_eq!(said, &[100 + at]);
         assert_eq!(*syncs, before + 1, "applied before the one sync of its entry");
         assert_eq!(notes.syncs.load(Ordering::Relaxed), before + 1);
     }
     driver.read_index(vec![9]).unwrap();
     driver.pump(&mut notes).unwrap();
     assert_eq!(notes.reads, [(4, vec![9])]);
-    assert_eq!((notes.sent, notes.lost), (0, 0));
+    assert_eq!(notes.sent, 0);
 }
 
 #[test]
@@ -103,7 +99,7 @@ fn a_restart_applies_everything_behind_the_state_once() {
     driver.campaign().unwrap();
     for at in 0..10u8 {
         driver.pump(&mut notes).unwrap();
-        driver.propose(vec![], vec![at]).unwrap();
+        driver.propose(vec![at]).unwrap();
     }
     driver.pump(&mut notes).unwrap();
     let all = notes.applied;
@@ -130,8 +126,8 @@ fn a_state_that_does_not_fit_the_log_is_refused_before_raft_panics() {
     driver.pump(&mut notes).unwrap();
     drop(driver);
     for applied in [Position { index: 2, term: 1 }, Position { index: 1, term: 7 }] {
-        let raft_log = LogStorage::open(dir.path(), SEGMENT_BYTES).unwrap();
-        let error = Driver::new(1, raft_log, applied, alone(), &RaftLimits::default()).unwrap_err();
+        let raft_log = LogStorage::open(Arc::new(LocalDisk), dir.path(), SEGMENT_BYTES).unwrap();
+        let error = Driver::new(1, raft_log, applied, alone(), &RaftLimits::default(), 7).unwrap_err();
         assert!(matches!(error, Error::Inconsistent { .. }), "{error}");
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use proptest::prelude::*;
 use raft::eraftpb::{Entry, HardState};
@@ -9,6 +10,7 @@ use tempfile::TempDir;
 
 use super::{Batch, LogStorage, Position};
 use crate::Error;
+use crate::disk::LocalDisk;
 use crate::testing::copy_dir;
 
 const SMALL_SEGMENT_BYTES: u32 = 600;
@@ -72,7 +74,7 @@ fn copied(dir: &Path) -> TempDir {
 
 /// A log of one segment as a lone node writes it, and what it said at each length of the file that a batch ended at.
 fn written_log(dir: &Path, rounds: u64) -> Vec<(u64, Said)> {
-    let mut log = LogStorage::open(dir, 1 << 20).unwrap();
+    let mut log = LogStorage::open(Arc::new(LocalDisk), dir, 1 << 20).unwrap();
     let path = last_segment(dir);
     let mut history = vec![(fs::metadata(&path).unwrap().len(), said(&log))];
     let mut note = |log: &LogStorage| history.push((fs::metadata(&path).unwrap().len(), said(log)));
@@ -125,7 +127,7 @@ proptest! {
     #[test]
     fn the_log_says_what_a_list_of_entries_says(steps in prop::collection::vec(step(), 1..40)) {
         let dir = tempfile::tempdir().unwrap();
-        let mut log = LogStorage::open(dir.path(), SMALL_SEGMENT_BYTES).unwrap();
+        let mut log = LogStorage::open(Arc::new(LocalDisk), dir.path(), SMALL_SEGMENT_BYTES).unwrap();
         let mut entries: Vec<Entry> = Vec::new();
         let (mut state, mut compacted) = (HardState::default(), 0);
         for step in steps {
@@ -149,7 +151,7 @@ proptest! {
                 }
                 Step::Reopen => {
                     drop(log);
-                    log = LogStorage::open(dir.path(), SMALL_SEGMENT_BYTES).unwrap();
+                    log = LogStorage::open(Arc::new(LocalDisk), dir.path(), SMALL_SEGMENT_BYTES).unwrap();
                 }
             }
             let said = said(&log);
@@ -176,14 +178,16 @@ fn a_cut_at_any_byte_of_the_tail_leaves_the_last_whole_batch() {
             .unwrap();
         file.set_len(length).unwrap();
         let expected = &history.iter().rfind(|(end, _)| *end <= length).unwrap().1;
-        let mut log = LogStorage::open(copy.path(), 1 << 20).unwrap();
+        let mut log = LogStorage::open(Arc::new(LocalDisk), copy.path(), 1 << 20).unwrap();
         assert_eq!(&said(&log), expected, "cut at {length}");
         // and the log goes on from there
         let next = log.last().index + 1;
         append(&mut log, &[entry(next, 9, 10)], Some(&hard_state(9, next)), true).unwrap();
         drop(log);
         assert_eq!(
-            LogStorage::open(copy.path(), 1 << 20).unwrap().last(),
+            LogStorage::open(Arc::new(LocalDisk), copy.path(), 1 << 20)
+                .unwrap()
+                .last(),
             Position { index: next, term: 9 }
         );
     }
@@ -202,7 +206,7 @@ fn a_segment_cut_before_its_first_batch_is_corrupt() {
             .unwrap()
             .set_len(length)
             .unwrap();
-        let error = LogStorage::open(copy.path(), 1 << 20).unwrap_err();
+        let error = LogStorage::open(Arc::new(LocalDisk), copy.path(), 1 << 20).unwrap_err();
         assert!(
             matches!(&error, Error::Corrupt { path: named, .. } if *named == path),
             "{length}: {error}"
@@ -223,7 +227,7 @@ fn a_flipped_bit_in_durable_bytes_is_named_and_one_behind_them_is_a_torn_tail() 
         let mut flipped = bytes.clone();
         flipped[at] ^= 1 << (at % 8);
         fs::write(&path, flipped).unwrap();
-        match LogStorage::open(copy.path(), 1 << 20) {
+        match LogStorage::open(Arc::new(LocalDisk), copy.path(), 1 << 20) {
             Ok(log) => {
                 assert!(at as u64 >= durable, "byte {at} was flipped without a word");
                 assert_eq!(said(&log), history[history.len() - 2].1);
@@ -245,7 +249,7 @@ fn a_flipped_bit_in_durable_bytes_is_named_and_one_behind_them_is_a_torn_tail() 
 #[test]
 fn corruption_in_an_earlier_segment_is_never_cut() {
     let dir = tempfile::tempdir().unwrap();
-    let mut log = LogStorage::open(dir.path(), SMALL_SEGMENT_BYTES).unwrap();
+    let mut log = LogStorage::open(Arc::new(LocalDisk), dir.path(), SMALL_SEGMENT_BYTES).unwrap();
     for index in 1..=20 {
         append(&mut log, &[entry(index, 1, 60)], Some(&hard_state(1, index)), true).unwrap();
     }
@@ -259,18 +263,18 @@ fn corruption_in_an_earlier_segment_is_never_cut() {
         let mut flipped = bytes.clone();
         flipped[at] ^= 1;
         fs::write(&path, flipped).unwrap();
-        let error = LogStorage::open(copy.path(), SMALL_SEGMENT_BYTES).unwrap_err();
+        let error = LogStorage::open(Arc::new(LocalDisk), copy.path(), SMALL_SEGMENT_BYTES).unwrap_err();
         assert!(
             matches!(&error, Error::Corrupt { path: named, .. } if *named == path),
             "{error}"
         );
         fs::write(&path, &bytes[..at]).unwrap();
         assert!(matches!(
-            LogStorage::open(copy.path(), SMALL_SEGMENT_BYTES),
+            LogStorage::open(Arc::new(LocalDisk), copy.path(), SMALL_SEGMENT_BYTES),
             Err(Error::Corrupt { .. })
         ));
         fs::remove_file(&path).unwrap();
-        let error = LogStorage::open(copy.path(), SMALL_SEGMENT_BYTES).unwrap_err();
+        let error = LogStorage::open(Arc::new(LocalDisk), copy.path(), SMALL_SEGMENT_BYTES).unwrap_err();
         assert!(error.to_string().contains("missing"), "{error}");
     }
 }
@@ -279,7 +283,7 @@ fn corruption_in_an_earlier_segment_is_never_cut() {
 #[test]
 fn a_hole_in_the_batch_that_was_being_written_is_a_torn_tail() {
     let dir = tempfile::tempdir().unwrap();
-    let mut log = LogStorage::open(dir.path(), 1 << 20).unwrap();
+    let mut log = LogStorage::open(Arc::new(LocalDisk), dir.path(), 1 << 20).unwrap();
     append(&mut log, &[entry(1, 1, 50)], Some(&hard_state(1, 1)), true).unwrap();
     let (before, start) = (
         said(&log),
@@ -303,14 +307,17 @@ fn a_hole_in_the_batch_that_was_being_written_is_a_torn_tail() {
         let mut torn = bytes.clone();
         torn[hole].fill(0);
         fs::write(last_segment(copy.path()), torn).unwrap();
-        assert_eq!(said(&LogStorage::open(copy.path(), 1 << 20).unwrap()), before);
+        assert_eq!(
+            said(&LogStorage::open(Arc::new(LocalDisk), copy.path(), 1 << 20).unwrap()),
+            before
+        );
     }
 }
 
 #[test]
 fn bytes_that_a_client_chose_do_not_pass_for_a_record_behind_a_torn_one() {
     let dir = tempfile::tempdir().unwrap();
-    let mut log = LogStorage::open(dir.path(), 1 << 20).unwrap();
+    let mut log = LogStorage::open(Arc::new(LocalDisk), dir.path(), 1 << 20).unwrap();
     append(&mut log, &[entry(1, 1, 50)], Some(&hard_state(1, 1)), true).unwrap();
     let before = said(&log);
     // a whole record of another log, which claims that everything before it was durable
@@ -346,14 +353,17 @@ fn bytes_that_a_client_chose_do_not_pass_for_a_record_behind_a_torn_one() {
         .unwrap()
         .set_len(length - 1)
         .unwrap();
-    assert_eq!(said(&LogStorage::open(dir.path(), 1 << 20).unwrap()), before);
+    assert_eq!(
+        said(&LogStorage::open(Arc::new(LocalDisk), dir.path(), 1 << 20).unwrap()),
+        before
+    );
 }
 
 #[test]
 fn a_failed_write_or_sync_poisons_the_log_until_it_is_opened_anew() {
     for fail_sync in [false, true] {
         let dir = tempfile::tempdir().unwrap();
-        let mut log = LogStorage::open(dir.path(), 1 << 20).unwrap();
+        let mut log = LogStorage::open(Arc::new(LocalDisk), dir.path(), 1 << 20).unwrap();
         append(&mut log, &[entry(1, 1, 50)], Some(&hard_state(1, 1)), true).unwrap();
         log.faults.sync = fail_sync;
         log.faults.write = !fail_sync;
@@ -371,7 +381,7 @@ fn a_failed_write_or_sync_poisons_the_log_until_it_is_opened_anew() {
         assert!(matches!(log.compact(1), Err(Error::Stopped { .. })));
         assert!(matches!(log.sync_or_poison(), Err(Error::Stopped { .. })));
         drop(log);
-        let mut log = LogStorage::open(dir.path(), 1 << 20).unwrap();
+        let mut log = LogStorage::open(Arc::new(LocalDisk), dir.path(), 1 << 20).unwrap();
         assert!(log.last().index >= 1);
         append(&mut log, &[entry(2, 1, 50)], None, true).unwrap();
     }
@@ -380,7 +390,7 @@ fn a_failed_write_or_sync_poisons_the_log_until_it_is_opened_anew() {
 #[test]
 fn a_crash_while_compacting_leaves_a_log_that_opens_and_cleans_up() {
     let dir = tempfile::tempdir().unwrap();
-    let mut log = LogStorage::open(dir.path(), SMALL_SEGMENT_BYTES).unwrap();
+    let mut log = LogStorage::open(Arc::new(LocalDisk), dir.path(), SMALL_SEGMENT_BYTES).unwrap();
     for index in 1..=30 {
         append(&mut log, &[entry(index, 1, 60)], Some(&hard_state(1, index)), true).unwrap();
     }
@@ -409,7 +419,7 @@ fn a_crash_while_compacting_leaves_a_log_that_opens_and_cleans_up() {
             fs::copy(before.path().join(name), copy.path().join(name)).unwrap();
         }
         assert_eq!(
-            said(&LogStorage::open(copy.path(), SMALL_SEGMENT_BYTES).unwrap()),
+            said(&LogStorage::open(Arc::new(LocalDisk), copy.path(), SMALL_SEGMENT_BYTES).unwrap()),
             after
         );
         assert_eq!(names(copy.path()), names(dir.path()));
@@ -421,13 +431,13 @@ fn a_segment_that_was_never_finished_is_removed_and_a_foreign_file_refused() {
     let dir = tempfile::tempdir().unwrap();
     written_log(dir.path(), 2);
     fs::write(dir.path().join("new.segment"), b"half a head").unwrap();
-    let log = LogStorage::open(dir.path(), 1 << 20).unwrap();
+    let log = LogStorage::open(Arc::new(LocalDisk), dir.path(), 1 << 20).unwrap();
     assert_eq!(log.last().index, 2);
     drop(log);
     assert!(!dir.path().join("new.segment").exists());
     fs::write(dir.path().join("1.segment"), b"").unwrap();
     assert!(matches!(
-        LogStorage::open(dir.path(), 1 << 20),
+        LogStorage::open(Arc::new(LocalDisk), dir.path(), 1 << 20),
         Err(Error::Corrupt { .. })
     ));
 }

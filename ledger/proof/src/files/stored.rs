@@ -1,0 +1,29 @@
+//! A ledger's folder on the local disk, as a place where public files are stored.
+
+use std::fs;
+use std::io::ErrorKind;
+
+use super::{DirSource, unavailable};
+use crate::error::Error;
+use crate::narrow::Stored;
+
+impl Stored for DirSource {
+    fn read_stored(&self, path: &str) -> Result<Option<Vec<u8>>, Error> {
+        self.read_stored_file(path)
+    }
+
+    fn list_stored(&self, folder: &str) -> Result<Vec<String>, Error> {
+        let folder = self.path(folder);
+        let found = match fs::read_dir(&folder) {
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+                return Ok(Vec::new());
+            }
+            found => found.map_err(|error| unavailable(&folder, &error))?,
+        };
+        let name = |file: std::io::Result<fs::DirEntry>| {
+            let name = file.map_err(|error| unavailable(&folder, &error))?.file_name();
+            Ok(name.to_string_lossy().into_owned())
+        };
+        found.map(name).collect()
+    }
+}

@@ -1,0 +1,304 @@
+//! From a grown tree to a certified checkpoint.
+//!
+//! ```text
+//! tree grows -> log signature -> "signed head" made durable -> own cosignature -> to the other replicas
+//!                                                                  theirs <-/
+//!                                        the policy's quorum of cosignatures -> certified
+//! ```
+//!
+//! What keeps a quorum from certifying two histories is what each honest replica does here: it signs only trees that it
+//! has computed from entries it holds, each an extension of the last it signed, and it makes the head that it is about to
+//! sign durable before the signature leaves. A restart compares that head with the replayed tree before it signs anything.
+//!
+//! Under `quorum none` there is nobody to ask: the log's own signature certifies, and the tree's durability in the raft
+//! log is what a restart goes by.
+//!
+//! The log key is the same on every replica. It identifies the ledger and certifies nothing where the policy has a quorum.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use dab_proof::checkpoint::{Checkpoint, SignedCheckpoint};
+use dab_proof::hash::Hash;
+use dab_proof::note::SigningKey;
+use dab_proof::policy::{Certification, Policy};
+use dab_proof::tree::TreeSize;
+
+use crate::Error;
+
+/// Heads that wait for their quorum. The oldest goes first: a later certified head covers what it covered.
+const CANDIDATES_MAX: usize = 1024;
+/// Notes kept for trees that this replica has not grown to yet.
+const EARLY_NOTES_MAX: usize = 1024;
+/// Cosignatures that this replica gives in one round; of more heads than that only the latest are signed.
+const COSIGNATURES_PER_ROUND_MAX: usize = 64;
+
+/// A tree: how large, and which.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TreeHead {
+    /// Its leaves.
+    pub(crate) size: TreeSize,
+    /// Its root.
+    pub(crate) root: Hash,
+}
+
+/// Two notes that contradict each other, as somebody else can check.
+#[derive(Clone, Debug)]
+pub(crate) struct Contradiction {
+    /// Signed over the tree that this replica holds.
+    pub(crate) ours: SignedCheckpoint,
+    /// Signed by the same log over another tree of that size, and cosigned.
+    pub(crate) theirs: SignedCheckpoint,
+}
+
+/// A certified checkpoint and what its signatures amount to.
+pub(crate) type Certificate = (SignedCheckpoint, Certification);
+
+/// Collects cosignatures, and gives this replica's own.
+#[derive(Debug)]
+pub(crate) struct Certifier {
+    log: SigningKey,
+    /// Absent where this replica is no cosigner of the policy.
+    cosigner: Option<SigningKey>,
+    policy: Policy,
+    /// The head made durable before the last own cosignature.
+    signed: Option<TreeHead>,
+    /// Signed by the log and by whoever has been heard, by size; larger than `certified`.
+    candidates: BTreeMap<u64, SignedCheckpoint>,
+    early: VecDeque<SignedCheckpoint>,
+    certified: Option<Certificate>,
+    /// Certified since it was last asked for.
+    fresh: bool,
+    contradictions: Vec<Contradiction>,
+}
+
+impl Certifier {
+    /// A certifier that has cosigned `signed` in an earlier run.
+    pub(crate) fn new(log: SigningKey, cosigner: Option<SigningKey>, policy: Policy, signed: Option<TreeHead>) -> Self {
+        let listed = |key: &SigningKey| policy.witnesses().iter().any(|witness| witness.key == *key.verifier());
+        Self {
+            log,
+            cosigner: cosigner.filter(listed),
+            policy,
+            signed,
+            candidates: BTreeMap::new(),
+            early: VecDeque::new(),
+            certified: None,
+            fresh: false,
+            contradictions: Vec::new(),
+        }
+    }
+
+    /// The last certified checkpoint.
+    pub(crate) fn certified(&self) -> Option<&SignedCheckpoint> {
+        self.certified.as_ref().map(|(checkpoint, _)| checkpoint)
+    }
+
+    /// Leaves that the last certified checkpoint covers.
+    pub(crate) fn certified_size(&self) -> TreeSize {
+        self.certified().map_or(TreeSize(0), |signed| signed.checkpoint().size)
+    }
+
+    /// Takes over the certified checkpoint of an earlier run, which the caller has compared with the tree.
+    pub(crate) fn restore(&mut self, signed: SignedCheckpoint) -> Result<(), Error> {
+        let certification = self.policy.verify(&signed)?;
+        self.certify(signed, certification);
+        Ok(())
+    }
+
+    /// The tree has grown to `head`, every file of which is written.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Inconsistent`] rather than a second root for a size, or a size below one that was certified.
+    pub(crate) fn grown(&mut self, head: TreeHead) -> Result<(), Error> {
+        self.check_extends(head)?;
+        let checkpoint = Checkpoint {
+            origin: self.log.name().to_owned(),
+            size: head.size,
+            root: head.root,
+        };
+        // Ed25519 is deterministic: every replica, and a restart, signs the same head with the same bytes
+        let signed = checkpoint.sign(&self.log)?;
+        if self.policy.needs_no_cosigner() {
+            let certification = self.policy.verify(&signed)?;
+            self.certify(signed, certification);
+            return Ok(());
+        }
+        self.candidates.insert(head.size.0, signed);
+        while self.candidates.len() > CANDIDATES_MAX {
+            self.candidates.pop_first();
+        }
+        let (due, later): (VecDeque<_>, _) = std::mem::take(&mut self.early)
+            .into_iter()
+            .filter(|note| note.checkpoint().size >= head.size)
+            .partition(|note| note.checkpoint().size == head.size);
+        self.early = later;
+        for note in due {
+            self.merge(&note)?;
+        }
+        Ok(())
+    }
+
+    fn check_extends(&self, head: TreeHead) -> Result<(), Error> {
+        let Some(last) = self.certified().map(SignedCheckpoint::checkpoint) else {
+            return Ok(());
+        };
+        if head.size < last.size || (head.size == last.size && head.root != last.root) {
+            let reason = format!(
+                "refusing to sign root {} for {} leaves after root {} for {}",
+                head.root, head.size, last.root, last.size
+            );
+            return Err(Error::Inconsistent { reason });
+        }
+        Ok(())
+    }
+
+    /// The head up to which this replica has yet to cosign; `None` when there is nothing to sign.
+    pub(crate) fn to_sign(&self) -> Option<TreeHead> {
+        let (_, latest) = self.candidates.last_key_value()?;
+        let Checkpoint { size, root, .. } = *latest.checkpoint();
+        self.lacks_own(latest).then_some(TreeHead { size, root })
+    }
+
+    /// The head made durable before the last own cosignature.
+    pub(crate) fn signed(&self) -> Option<TreeHead> {
+        self.signed
+    }
+
+    fn lacks_own(&self, candidate: &SignedCheckpoint) -> bool {
+        let own = |key: &SigningKey| has_line(candidate, key.name(), key.verifier().key_id());
+        self.cosigner.as_ref().is_some_and(|key| !own(key))
+    }
+
+    /// Cosigns what waits, up to `durable`, which the caller has made so; gives the notes for the other replicas.
+    pub(crate) fn cosign(&mut self, durable: TreeHead, time_unix_s: u64) -> Result<Vec<SignedCheckpoint>, Error> {
+        let Some(cosigner) = self.cosigner.clone() else {
+            return Ok(Vec::new());
+        };
+        self.signed = Some(durable);
+        let waiting = self.candidates.range(..=durable.size.0);
+        let waiting = waiting.filter(|(_, candidate)| self.lacks_own(candidate));
+        let mut waiting: Vec<u64> = waiting.map(|(size, _)| *size).collect();
+        waiting.drain(..waiting.len().saturating_sub(COSIGNATURES_PER_ROUND_MAX));
+        let mut notes = Vec::with_capacity(waiting.len());
+        for size in waiting {
+            // an earlier one of this round may have been certified and taken the smaller ones with it
+            let Some(candidate) = self.candidates.get_mut(&size) else {
+                continue;
+            };
+            let line = candidate.checkpoint().cosign(&cosigner, time_unix_s)?;
+            let mut note = candidate.checkpoint().sign(&self.log)?;
+            note.add(line.clone())?;
+            candidate.add(line)?;
+            notes.push(note);
+            self.certify_when_met(size)?;
+        }
+        Ok(notes)
+    }
+
+    /// The note that tells others how far this replica has signed, while that is not certified.
+    pub(crate) fn unanswered(&self, time_unix_s: u64) -> Result<Option<SignedCheckpoint>, Error> {
+        let (Some(cosigner), Some(signed)) = (&self.cosigner, self.signed) else {
+            return Ok(None);
+        };
+        let Some(candidate) = self.candidates.get(&signed.size.0) else {
+            return Ok(None);
+        };
+        let mut note = candidate.checkpoint().sign(&self.log)?;
+        note.add(candidate.checkpoint().cosign(cosigner, time_unix_s)?)?;
+        Ok(Some(note))
+    }
+
+    /// Takes the cosignatures of a note that another replica or a witness sent. Whatever is wrong with it is its sender's
+    /// fault and changes nothing here.
+    pub(crate) fn receive(&mut self, note: &SignedCheckpoint, tree_size: TreeSize) -> Result<(), Error> {
+        let head = note.checkpoint();
+        if head.origin != self.log.name() || head.size <= self.certified_size() {
+            return Ok(());
+        }
+        if head.size > tree_size {
+            if self.early.len() == EARLY_NOTES_MAX {
+                self.early.pop_front();
+            }
+            self.early.push_back(note.clone());
+            return Ok(());
+        }
+        self.merge(note)
+    }
+
+    fn merge(&mut self, note: &SignedCheckpoint) -> Result<(), Error> {
+        let size = note.checkpoint().size.0;
+        let Some(candidate) = self.candidates.get_mut(&size) else {
+            return Ok(());
+        };
+        if candidate.checkpoint() != note.checkpoint() {
+            self.contradict(size, note);
+            return Ok(());
+        }
+        for line in note.note().signatures() {
+            let Some(witness) = self.policy.witness_of(line) else {
+                continue;
+            };
+            // a wrong line under a known name would make every verifier refuse the whole checkpoint
+            let fits = candidate.checkpoint().verify_cosignature(&witness.key, line).is_ok();
+            if fits && !has_line(candidate, &line.name, line.key_id) {
+                candidate.add(line.clone())?;
+            }
+        }
+        self.certify_when_met(size)
+    }
+
+    /// Keeps a note that shows another tree of a size that this replica has, when it is evidence: signed by the log.
+    fn contradict(&mut self, size: u64, note: &SignedCheckpoint) {
+        let signed = note.note().verify("checkpoint", [self.log.verifier()]);
+        if !signed.is_ok_and(|signed| signed.len() == 1) {
+            return;
+        }
+        let ours = self.candidates[&size].clone();
+        tracing::error!(size, ours = %ours.checkpoint().root, theirs = %note.checkpoint().root, "two trees of one size");
+        self.contradictions.push(Contradiction {
+            ours,
+            theirs: note.clone(),
+        });
+    }
+
+    fn certify_when_met(&mut self, size: u64) -> Result<(), Error> {
+        let Some(candidate) = self.candidates.get(&size) else {
+            return Ok(());
+        };
+        let met = self
+            .policy
+            .is_met_by(|witness| has_line(candidate, witness.key.name(), witness.key.key_id()));
+        if met {
+            // every line was checked as it came; checked again as a whole, as any auditor will
+            let certification = self.policy.verify(candidate)?;
+            let signed = candidate.clone();
+            self.certify(signed, certification);
+        }
+        Ok(())
+    }
+
+    fn certify(&mut self, signed: SignedCheckpoint, certification: Certification) {
+        self.candidates = self.candidates.split_off(&(signed.checkpoint().size.0 + 1));
+        self.certified = Some((signed, certification));
+        self.fresh = true;
+    }
+
+    /// The certified checkpoint, where it is newer than at the last call.
+    pub(crate) fn take_certified(&mut self) -> Option<Certificate> {
+        std::mem::take(&mut self.fresh)
+            .then(|| self.certified.clone())
+            .flatten()
+    }
+
+    /// Contradictions met since the last call.
+    pub(crate) fn take_contradictions(&mut self) -> Vec<Contradiction> {
+        std::mem::take(&mut self.contradictions)
+    }
+}
+
+/// Whether a note has a line under this name and key id.
+fn has_line(note: &SignedCheckpoint, name: &str, key_id: u32) -> bool {
+    let lines = note.note().signatures();
+    lines.iter().any(|line| line.name == name && line.key_id == key_id)
+}

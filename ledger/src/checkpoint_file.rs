@@ -1,0 +1,143 @@
+//! The file `checkpoint`: the last certified one, for everybody to read.
+//!
+//! What an earlier run left is compared with the tree that the raft log replays to, before anything new is signed. On one
+//! node that is what guards the rule of one root per size: the tree is a function of the raft log, so what breaks the rule
+//! is a log, a state or a public directory restored from an old copy. Hence the last checkpoint is kept in two places, the
+//! public file (replaced whenever a new one is certified) and the state database (at every flush).
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use dab_proof::checkpoint::{Checkpoint, SignedCheckpoint};
+use dab_proof::policy::Policy;
+use dab_proof::tree::TreeSize;
+
+use crate::Error;
+use crate::disk::Disk;
+use crate::durable;
+use crate::reader::IssuedCheckpoint;
+use crate::tile_store::TileStore;
+
+/// The public checkpoint of one node.
+#[derive(Debug)]
+pub(crate) struct CheckpointFile {
+    disk: Arc<dyn Disk>,
+    path: PathBuf,
+    temporary: PathBuf,
+    /// Checkpoints of earlier runs, smallest first.
+    known: Vec<Known>,
+    written: bool,
+}
+
+/// A checkpoint of an earlier run.
+#[derive(Debug)]
+pub(crate) struct Known {
+    place: String,
+    pub(crate) signed: SignedCheckpoint,
+    /// When it was issued, where that is known.
+    unix_ms: Option<u64>,
+}
+
+impl CheckpointFile {
+    /// Reads the checkpoints that earlier runs left, `in_state` being the one that the state database holds.
+    pub(crate) fn open(
+        disk: Arc<dyn Disk>,
+        public_dir: &Path,
+        policy: &Policy,
+        in_state: &[u8],
+    ) -> Result<Self, Error> {
+        let path = public_dir.join("checkpoint");
+        let in_file = disk.read(&path)?.unwrap_or_default();
+        let stored = [
+            ("the state database".to_owned(), in_state, None),
+            (
+                path.display().to_string(),
+                in_file.as_slice(),
+                disk.modified_unix_ms(&path),
+            ),
+        ];
+        let mut known = Vec::new();
+        for (place, bytes, unix_ms) in stored {
+            // a power cut may leave the file empty or zeroed, since its bytes are not synced when it is replaced
+            if bytes.iter().all(|&byte| byte == 0) {
+                continue;
+            }
+            let unusable = |error: dab_proof::Error| Error::Inconsistent {
+                reason: format!("the checkpoint in {place} is not one that this ledger issued: {error}"),
+            };
+            let signed = SignedCheckpoint::parse(bytes).map_err(unusable)?;
+            policy.verify(&signed).map_err(unusable)?;
+            known.push(Known { place, signed, unix_ms });
+        }
+        known.sort_by_key(|known| known.signed.checkpoint().size);
+        let temporary = public_dir.join(".writing");
+        Ok(Self {
+            disk,
+            path,
+            temporary,
+            written: !known.is_empty(),
+            known,
+        })
+    }
+
+    /// Sizes of the checkpoints that earlier runs left in the file, until they are taken.
+    pub(crate) fn known_sizes(&self) -> impl Iterator<Item = TreeSize> {
+        self.known.iter().map(|known| known.signed.checkpoint().size)
+    }
+
+    /// The checkpoints of earlier runs, smallest first; each once.
+    pub(crate) fn take_known(&mut self) -> Vec<Known> {
+        std::mem::take(&mut self.known)
+    }
+
+    /// Replaces the file. Every tile that the checkpoint needs is written already.
+    pub(crate) fn replace(&mut self, signed: &SignedCheckpoint) -> Result<(), Error> {
+        self.disk
+            .replace_unsynced(&self.path, &self.temporary, &signed.to_bytes())?;
+        self.written = true;
+        Ok(())
+    }
+
+    /// Makes the file durable, where there is one.
+    pub(crate) fn sync(&self) -> Result<(), Error> {
+        if !self.written {
+            return Ok(());
+        }
+        self.disk.sync_file(&self.path)?;
+        self.disk.sync_dir(durable::parent(&self.path))
+    }
+}
+
+impl Known {
+    /// Compares it with the tree that the raft log replays to.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Inconsistent`] names the checkpoint and the tree, when one is not a prefix of the other.
+    pub(crate) fn check(&self, tiles: &TileStore) -> Result<(), Error> {
+        let Checkpoint { size, root, .. } = self.signed.checkpoint();
+        let place = &self.place;
+        let differs = |found: String| Error::Inconsistent {
+            reason: format!("the checkpoint in {place} has {size} leaves and root {root}, but {found}"),
+        };
+        if *size > tiles.size() {
+            let found = format!(
+                "the raft log replays to {} leaves and root {}",
+                tiles.size(),
+                tiles.root()
+            );
+            return Err(differs(found));
+        }
+        let replayed = tiles.root_at(*size)?;
+        if replayed != *root {
+            return Err(differs(format!("the replayed tree has root {replayed} at that size")));
+        }
+        Ok(())
+    }
+
+    /// How it is listed, if it is known when it was issued.
+    pub(crate) fn issued(&self) -> Option<IssuedCheckpoint> {
+        let Checkpoint { size, root, .. } = *self.signed.checkpoint();
+        self.unix_ms.map(|unix_ms| IssuedCheckpoint { size, root, unix_ms })
+    }
+}

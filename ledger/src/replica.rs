@@ -1,0 +1,406 @@
+//! One replica of the ledger, without clock, network or threads: what it is told, and what it then says.
+//!
+//! ```text
+//!  proposals, reads -> pending -> leader? -> queue -> raft entry -> machine -> answers
+//!                           \--- otherwise: forwarded to the leader
+//!  peers' messages  -> guard -> raft                    |
+//!                  \-> notes -------------------> certifier -> own cosignatures to all
+//! ```
+//!
+//! The shell (`sequencer.rs`) brings messages, time and commands and carries messages away; the simulator does the same
+//! from one seed. Everything between is the production code.
+
+pub(crate) mod guard;
+pub(crate) mod message;
+pub(crate) mod open;
+pub(crate) mod pending;
+
+use std::collections::{BTreeMap, VecDeque};
+
+use bytes::Bytes;
+use prost_for_raft::Message as _;
+
+use crate::Error;
+use crate::certify::Contradiction;
+use crate::machine::Machine;
+use crate::pool::{Answer, Waiting};
+use crate::raft::Driver;
+use crate::room::Room;
+use crate::state_machine::entry::ProposalBytes;
+use crate::state_machine::{LedgerEntry, Settings};
+use guard::Refusal;
+use message::{Content, Forward, NoteBytes, PeerMessage};
+
+/// Ticks between two notes of a replica that waits for the quorum.
+const ASK_TICKS: u64 = 5;
+/// Bytes of proposals that others have forwarded and that wait for an entry; beyond, they are dropped and come again.
+const FORWARDED_BYTES_MAX: usize = 16 << 20;
+/// Bytes of one message of forwarded proposals, but for a single larger one.
+const FORWARD_BYTES_MAX: usize = 1 << 20;
+
+/// Bounds of one raft entry.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct GroupLimits {
+    pub(crate) leaves_max: usize,
+    pub(crate) bytes_max: usize,
+}
+
+/// A message for another replica.
+#[derive(Clone, Debug)]
+pub(crate) struct Outgoing {
+    pub(crate) to: u64,
+    pub(crate) message: Bytes,
+}
+
+/// The core of one replica.
+#[derive(Debug)]
+pub(crate) struct Replica {
+    driver: Driver,
+    machine: Machine,
+    room: Room,
+    limits: GroupLimits,
+    /// Proposals for the next entries, while this replica leads.
+    queue: VecDeque<ProposalBytes>,
+    queue_bytes: usize,
+    outgoing: Vec<Outgoing>,
+    ticks: u64,
+    next_ask: u64,
+    settings: Settings,
+    /// Refused messages, by sender and reason.
+    refused: BTreeMap<(u64, &'static str), u64>,
+}
+
+impl Replica {
+    pub(crate) fn new(driver: Driver, machine: Machine, room: Room, limits: GroupLimits, settings: Settings) -> Self {
+        Self {
+            driver,
+            machine,
+            room,
+            limits,
+            queue: VecDeque::new(),
+            queue_bytes: 0,
+            outgoing: Vec::new(),
+            ticks: 0,
+            next_ask: 0,
+            settings,
+            refused: BTreeMap::new(),
+        }
+    }
+
+    /// Replays the raft log as far as it is known to be committed, and compares what earlier runs signed. A lone voter
+    /// takes the lead and agrees with itself on the settings; then the replica may serve.
+    ///
+    /// # Errors
+    ///
+    /// Any error means that the replica must not start.
+    pub(crate) fn start(&mut self) -> Result<(), Error> {
+        let alone = self.driver.others().is_empty();
+        if alone {
+            self.driver.campaign()?;
+        }
+        self.driver.pump(&mut self.machine)?;
+        if alone {
+            // the leader's first entry of its term is behind everything that earlier runs committed
+            if !self.driver.leads() || self.machine.applied_position().term != self.driver.term() {
+                let reason = "the only voter did not become leader".to_owned();
+                return Err(Error::Raft { reason });
+            }
+            if self.machine.settings()?.as_ref() != Some(&self.settings) {
+                let entry = LedgerEntry::settings(self.settings.clone());
+                self.driver.propose(entry.to_bytes())?;
+                self.driver.pump(&mut self.machine)?;
+            }
+        }
+        match self.machine.settings()? {
+            Some(agreed) if agreed.origin != self.settings.origin => {
+                let (agreed, ours) = (agreed.origin, &self.settings.origin);
+                let reason = format!("the ledger's state has origin {agreed}, its key has {ours}");
+                Err(Error::Inconsistent { reason })
+            }
+            _ => self.machine.finish_replay(alone),
+        }
+    }
+
+    /// Takes a client's proposal; the answer comes when a certified checkpoint covers it.
+    pub(crate) fn propose(&mut self, waiting: Waiting) {
+        if self.driver.leads()
+            && let Err(error) = self.room.check()
+        {
+            let _ = waiting.answer.send(Err(error));
+            return;
+        }
+        self.machine.pending().propose(waiting, self.ticks);
+    }
+
+    /// Takes a client's reads; the answer comes when everything acknowledged before is visible here.
+    pub(crate) fn read(&mut self, readers: Vec<Answer<()>>) {
+        if !readers.is_empty() {
+            self.machine.pending().read(readers, self.ticks);
+        }
+    }
+
+    /// Takes a message from the replica that its connection is bound to. Nothing in it can make this replica fail.
+    pub(crate) fn receive(&mut self, from: u64, message: Bytes) -> Result<(), Error> {
+        match PeerMessage::from_bytes(message) {
+            Some(Content::Raft(bytes)) => match raft::eraftpb::Message::decode(bytes) {
+                Ok(message) => {
+                    if let Err(refusal) = self.driver.receive(from, message) {
+                        self.refuse(from, refusal);
+                    }
+                }
+                Err(_) => self.note_refusal(from, "it is no raft message"),
+            },
+            Some(Content::Note(note)) => self.receive_note(from, &note)?,
+            Some(Content::Forward(forward)) => self.receive_forward(from, forward),
+            None => self.note_refusal(from, "it is of no known kind"),
+        }
+        Ok(())
+    }
+
+    /// Passes time.
+    pub(crate) fn tick(&mut self) {
+        self.ticks += 1;
+        self.driver.tick();
+        self.machine.pending().expire(self.ticks);
+    }
+
+    /// Does everything that can be done now: proposes, stores, applies, cosigns, answers.
+    ///
+    /// # Errors
+    ///
+    /// Any error leaves the replica unable to go on.
+    pub(crate) fn pump(&mut self) -> Result<(), Error> {
+        self.hand_over()?;
+        self.ask_reads();
+        self.propose_entries()?;
+        self.driver.pump(&mut self.machine)?;
+        self.cosign()?;
+        for message in self.machine.take_messages() {
+            let to = message.to;
+            let content = Content::Raft(message.encode_to_vec().into());
+            let message = PeerMessage::to_bytes(content);
+            self.outgoing.push(Outgoing { to, message });
+        }
+        Ok(())
+    }
+
+    /// Messages for others since the last call, in order.
+    pub(crate) fn take_outgoing(&mut self) -> Vec<Outgoing> {
+        std::mem::take(&mut self.outgoing)
+    }
+
+    /// Contradictions met since the last call: evidence, to be kept where others find it.
+    pub(crate) fn take_contradictions(&mut self) -> Vec<Contradiction> {
+        self.machine.certifier().take_contradictions()
+    }
+
+    /// What it holds, for those who check invariants.
+    #[cfg(feature = "testing")]
+    pub(crate) fn state(&mut self) -> crate::testing::core::CoreState {
+        let tree = self.machine.head();
+        let signed = self.driver.raft_log().signed_head();
+        crate::testing::core::CoreState {
+            leads: self.driver.leads(),
+            term: self.driver.term(),
+            raft_committed: self.driver.raft_log().hard_state().commit,
+            applied: self.machine.applied_position().index,
+            tree: (tree.size.0, *tree.root.as_bytes()),
+            certified: self.machine.certifier().certified_size().0,
+            signed: signed.map(|head| (head.size.0, *head.root.as_bytes())),
+        }
+    }
+
+    /// Term and digest of the raft entry at an index, for those who check invariants.
+    #[cfg(feature = "testing")]
+    pub(crate) fn raft_entry(&mut self, index: u64) -> Option<(u64, [u8; 32])> {
+        let entry = self.driver.raft_log().entry(index).ok().flatten()?;
+        let bytes = [&entry.entry_type.to_le_bytes()[..], &entry.data[..]].concat();
+        Some((entry.term, dab_proof::leaf::BodyDigest::of(&bytes).blake3))
+    }
+
+    /// Makes the state durable when enough was applied, or at once when `now`, and lets the raft log forget what nobody
+    /// needs any more.
+    pub(crate) fn flush(&mut self, now: bool) -> Result<(), Error> {
+        if !now && !self.machine.flush_is_due()? {
+            return Ok(());
+        }
+        let alone = self.driver.others().is_empty();
+        let flushed = self.machine.flush(self.driver.raft_log())?;
+        match alone {
+            true => self.driver.raft_log().compact(flushed),
+            // another replica may still need what this one has made durable
+            false => Ok(()),
+        }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn raft_log(&mut self) -> &mut crate::raft::LogStorage {
+        self.driver.raft_log()
+    }
+
+    /// Gives the clients' proposals to whoever leads.
+    fn hand_over(&mut self) -> Result<(), Error> {
+        let Some(leader) = self.driver.leader() else {
+            return Ok(());
+        };
+        let due = self.machine.pending().due(self.ticks);
+        if self.driver.leads() {
+            due.into_iter().for_each(|proposal| self.enqueue(proposal));
+            return Ok(());
+        }
+        let (mut group, mut bytes) = (Vec::new(), 0);
+        for proposal in due {
+            bytes += proposal.size();
+            group.push(proposal);
+            if bytes >= FORWARD_BYTES_MAX {
+                self.forward(leader, std::mem::take(&mut group));
+                bytes = 0;
+            }
+        }
+        if !group.is_empty() {
+            self.forward(leader, group);
+        }
+        Ok(())
+    }
+
+    fn forward(&mut self, leader: u64, proposals: Vec<ProposalBytes>) {
+        let message = PeerMessage::to_bytes(Content::Forward(Forward { proposals }));
+        self.outgoing.push(Outgoing { to: leader, message });
+    }
+
+    fn receive_forward(&mut self, from: u64, forward: Forward) {
+        // whoever forwarded it learns of the new leader and forwards again
+        if !self.driver.leads() {
+            return;
+        }
+        for proposal in forward.proposals {
+            if self.queue_bytes + proposal.size() > FORWARDED_BYTES_MAX {
+                self.note_refusal(from, "too much waits to be proposed");
+                return;
+            }
+            self.enqueue(proposal);
+        }
+    }
+
+    fn enqueue(&mut self, proposal: ProposalBytes) {
+        self.queue_bytes += proposal.size();
+        self.queue.push_back(proposal);
+    }
+
+    fn propose_entries(&mut self) -> Result<(), Error> {
+        if !self.driver.leads() {
+            self.queue.clear();
+            self.queue_bytes = 0;
+            return Ok(());
+        }
+        if self.machine.settings()?.is_none() && self.machine.applied_position().term == self.driver.term() {
+            self.driver
+                .propose(LedgerEntry::settings(self.settings.clone()).to_bytes())?;
+            self.driver.pump(&mut self.machine)?;
+        }
+        while !self.queue.is_empty() {
+            let group = self.next_group();
+            match self.driver.propose(LedgerEntry::group(group).to_bytes()) {
+                // too much waits to be committed; those who wait hand it over again
+                Err(Error::NoLeader) => break,
+                result => result?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Proposals for one entry: at least one, and as many as the bounds allow.
+    fn next_group(&mut self) -> Vec<ProposalBytes> {
+        let (mut group, mut leaves, mut bytes) = (Vec::new(), 0, 0);
+        while let Some(proposal) = self.queue.front() {
+            leaves += proposal.statements.len();
+            bytes += proposal.size();
+            if !group.is_empty() && (leaves > self.limits.leaves_max || bytes > self.limits.bytes_max) {
+                break;
+            }
+            self.queue_bytes -= proposal.size();
+            group.extend(self.queue.pop_front());
+        }
+        group
+    }
+
+    fn ask_reads(&mut self) {
+        for request in self.machine.pending().due_reads(self.ticks) {
+            if self.driver.read_index(request.to_vec()).is_err() {
+                self.machine.pending().not_asked(&request);
+                break;
+            }
+        }
+    }
+
+    /// Cosigns what has been applied, once the head is durable, and tells the others.
+    fn cosign(&mut self) -> Result<(), Error> {
+        let time_unix_s = self.machine.unix_s();
+        if let Some(head) = self.machine.certifier().to_sign() {
+            if self.machine.certifier().signed() != Some(head) {
+                self.driver.raft_log().append_signed_head(head)?;
+            }
+            let notes = self.machine.certifier().cosign(head, time_unix_s)?;
+            for note in notes {
+                self.broadcast(&note.to_bytes(), false);
+            }
+            self.next_ask = self.ticks + ASK_TICKS;
+        } else if self.ticks >= self.next_ask {
+            self.next_ask = self.ticks + ASK_TICKS;
+            if let Some(note) = self.machine.certifier().unanswered(time_unix_s)? {
+                self.broadcast(&note.to_bytes(), true);
+            }
+        }
+        self.machine.show_certified()
+    }
+
+    fn broadcast(&mut self, note: &[u8], asks: bool) {
+        let checkpoint = Bytes::copy_from_slice(note);
+        let message = PeerMessage::to_bytes(Content::Note(NoteBytes { checkpoint, asks }));
+        for to in self.driver.others() {
+            let message = message.clone();
+            self.outgoing.push(Outgoing { to, message });
+        }
+    }
+
+    fn receive_note(&mut self, from: u64, note: &NoteBytes) -> Result<(), Error> {
+        let Ok(signed) = dab_proof::checkpoint::SignedCheckpoint::parse(&note.checkpoint) else {
+            self.note_refusal(from, "it is no checkpoint");
+            return Ok(());
+        };
+        let tree_size = self.machine.tree_size();
+        let certified = self.machine.certifier().certified().cloned();
+        let answer = certified.filter(|ours| note.asks && ours.checkpoint().size >= signed.checkpoint().size);
+        if let Some(ours) = answer {
+            let checkpoint = ours.to_bytes().into();
+            let message = PeerMessage::to_bytes(Content::Note(NoteBytes {
+                checkpoint,
+                asks: false,
+            }));
+            self.outgoing.push(Outgoing { to: from, message });
+        }
+        self.machine.certifier().receive(&signed, tree_size)
+    }
+
+    fn refuse(&mut self, from: u64, refusal: Refusal) {
+        let reason = match refusal {
+            Refusal::Address => "it names another sender or receiver",
+            Refusal::Kind => "replicas do not send its kind",
+            Refusal::Term => "its term cannot be",
+            Refusal::Commit => "it commits more than there is",
+            Refusal::Contradiction => "it contradicts a committed entry",
+            Refusal::Entries => "its entries do not follow one another",
+            Refusal::Snapshot => "it brings a raft snapshot that nobody needs",
+        };
+        self.note_refusal(from, reason);
+    }
+
+    fn note_refusal(&mut self, from: u64, reason: &'static str) {
+        let count = self.refused.entry((from, reason)).or_default();
+        *count += 1;
+        // the first of each kind, and then ever more rarely: a hostile peer must not fill the disk with our words
+        if count.is_power_of_two() {
+            tracing::warn!(from, reason, count, "refused a replica's message");
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! Puts a replica together from what its disk holds.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use dab_proof::note::SigningKey;
+use dab_proof::policy::Policy;
+use prost_for_raft::Message as _;
+use raft::eraftpb::ConfState;
+
+use super::pending::Pending;
+use super::{GroupLimits, Replica};
+use crate::Error;
+use crate::certify::Certifier;
+use crate::checkpoint_file::CheckpointFile;
+use crate::clock::Clock;
+use crate::disk::Disk;
+use crate::machine::{FlushLimits, Machine, Parts, applied_in, frontier_in};
+use crate::node::NodeLimits;
+use crate::raft::{Driver, LogStorage, RaftLimits};
+use crate::room::Room;
+use crate::shared::Shared;
+use crate::state_machine::Settings;
+use crate::state_store::StateStore;
+use crate::tile_store::{PublicFiles, TileStore};
+
+/// Everything that makes one replica differ from another, and from a simulated one.
+#[derive(Clone, Debug)]
+pub(crate) struct ReplicaConfig {
+    pub(crate) disk: Arc<dyn Disk>,
+    /// Raft log and state database.
+    pub(crate) private_dir: PathBuf,
+    /// Checkpoint and tiles.
+    pub(crate) public_dir: PathBuf,
+    /// Its raft id, never given again once its data is lost.
+    pub(crate) id: u64,
+    /// The voters of a ledger that has not changed its members yet, this replica among them.
+    pub(crate) first_voters: Vec<u64>,
+    pub(crate) log: SigningKey,
+    /// Absent where the policy knows none, or this replica is none of its cosigners.
+    pub(crate) cosigner: Option<SigningKey>,
+    pub(crate) policy: Policy,
+    pub(crate) settings: Settings,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) limits: NodeLimits,
+    /// Draws the election timeouts.
+    pub(crate) election_seed: u64,
+    /// Tells the requests of this run from those of others.
+    pub(crate) run: [u8; 16],
+}
+
+/// A replica that has replayed what its disk holds, and what others may see of it.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    pub(crate) replica: Replica,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) raft_log_syncs: Arc<AtomicU64>,
+}
+
+impl ReplicaConfig {
+    /// Opens the replica and replays its raft log. `lock` is held as long as the state is open.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Corrupt`] and [`Error::Inconsistent`] name what does not fit; nothing is repaired by forgetting it.
+    pub(crate) fn open(self, lock: Option<std::fs::File>) -> Result<Opened, Error> {
+        let (disk, limits) = (self.disk, self.limits);
+        let state_path = self.private_dir.join("state.redb");
+        let state = StateStore::open(&*disk, &state_path, limits.checkpoints_listed_max)?;
+        let meta = state.meta.clone();
+        let raft_log = LogStorage::open(Arc::clone(&disk), &self.private_dir.join("raft"), limits.segment_bytes)?;
+        let raft_log_syncs = raft_log.sync_counter();
+        let tiles = TileStore::open(Arc::clone(&disk), &self.public_dir, frontier_in(&meta)?)?;
+        let checkpoint_file =
+            CheckpointFile::open(Arc::clone(&disk), &self.public_dir, &self.policy, &meta.checkpoint)?;
+        let files = PublicFiles::new(Arc::clone(&disk), &self.public_dir);
+        let shared = Shared::new(
+            Arc::clone(&disk),
+            files,
+            state,
+            lock,
+            &self.policy,
+            &self.settings.origin,
+        );
+        let machine = Machine::new(Parts {
+            shared: Arc::clone(&shared),
+            tiles,
+            certifier: Certifier::new(self.log, self.cosigner, self.policy, raft_log.signed_head()),
+            checkpoint_file,
+            clock: self.clock,
+            flush_limits: FlushLimits {
+                entries_max: limits.flush_entries_max,
+                leaves_max: limits.flush_leaves_max,
+                bytes_max: limits.flush_bytes_max,
+            },
+            pending: Pending::new(self.run, limits.request_ticks_max, limits.waiting_max.max(1)),
+        })?;
+        let conf_state = conf_state_in(&meta.conf_state, self.first_voters)?;
+        let driver = Driver::new(
+            self.id,
+            raft_log,
+            applied_in(&meta),
+            conf_state,
+            &RaftLimits::default(),
+            self.election_seed,
+        )?;
+        let group = GroupLimits {
+            leaves_max: limits.group_leaves_max,
+            bytes_max: limits.group_bytes_max,
+        };
+        let room = Room::of(disk, &[&self.private_dir, &self.public_dir]);
+        let mut replica = Replica::new(driver, machine, room, group, self.settings);
+        replica.start()?;
+        Ok(Opened {
+            replica,
+            shared,
+            raft_log_syncs,
+        })
+    }
+}
+
+/// The membership of the state; before the first change, that of the beginning.
+fn conf_state_in(bytes: &[u8], first_voters: Vec<u64>) -> Result<ConfState, Error> {
+    if bytes.is_empty() {
+        return Ok(ConfState {
+            voters: first_voters,
+            ..ConfState::default()
+        });
+    }
+    ConfState::decode(bytes).map_err(|error| Error::Inconsistent {
+        reason: format!("the membership in the state database: {error}"),
+    })
+}
