@@ -3,7 +3,6 @@
 mod config;
 mod reading;
 
-use std::fs::OpenOptions;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -20,11 +19,14 @@ use tokio::sync::oneshot;
 
 pub use config::{NodeConfig, NodeLimits};
 
+pub use crate::lock::is_running;
+
 use crate::Error;
 use crate::disk::LocalDisk;
 use crate::durable::{self, io};
 use crate::fsck::fsck;
 use crate::identity::{Directories, Identity};
+use crate::lock::lock;
 use crate::notary::{Notary, Outcome, Proposal};
 use crate::pool::{Command, Pool, Waiting};
 use crate::replica::open::ReplicaConfig;
@@ -36,10 +38,6 @@ use crate::state_machine::entry::ProposalBytes;
 
 /// The raft id of a ledger's first node. An id is never given again once its data is lost.
 const RAFT_ID_FIRST: u64 = 1;
-
-/// How often a start looks whether the lock is free, and the pause between.
-const LOCK_LOOKS_MAX: u32 = 5;
-const LOCK_LOOK_PAUSE: Duration = Duration::from_millis(20);
 
 /// A shorter tick would keep a core busy with counting.
 const TICK_MIN: Duration = Duration::from_millis(1);
@@ -246,45 +244,6 @@ impl Drop for Node {
         self.pool = None;
         if let Some(thread) = self.thread.get_mut().take() {
             let _ = thread.join();
-        }
-    }
-}
-
-/// Whether a node uses this private directory at the moment.
-///
-/// # Errors
-///
-/// [`Error::Io`] where the lock cannot be looked at.
-pub fn is_running(private_dir: &Path) -> Result<bool, Error> {
-    let path = private_dir.join("lock");
-    let file = match std::fs::File::open(&path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
-        file => file.map_err(io("open", &path))?,
-    };
-    match file.try_lock_shared() {
-        Ok(()) => Ok(false),
-        Err(std::fs::TryLockError::WouldBlock) => Ok(true),
-        Err(std::fs::TryLockError::Error(error)) => Err(io("lock", &path)(error)),
-    }
-}
-
-/// One node per data directory: two raft logs under one key would sign two histories.
-fn lock(private_dir: &Path) -> Result<std::fs::File, Error> {
-    let path = private_dir.join("lock");
-    let file = OpenOptions::new()
-        .create(true)
-        .append(true)
-        .open(&path)
-        .map_err(io("open", &path))?;
-    let mut looked = 0;
-    loop {
-        looked += 1;
-        match file.try_lock() {
-            Ok(()) => return Ok(file),
-            // whoever asks whether a node runs holds the lock for an instant
-            Err(std::fs::TryLockError::WouldBlock) if looked < LOCK_LOOKS_MAX => std::thread::sleep(LOCK_LOOK_PAUSE),
-            Err(std::fs::TryLockError::WouldBlock) => return Err(Error::Locked { path }),
-            Err(std::fs::TryLockError::Error(error)) => return Err(io("lock", &path)(error)),
         }
     }
 }

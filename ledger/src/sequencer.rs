@@ -10,6 +10,8 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use crate::Error;
+use crate::certify::Contradiction;
+use crate::evidence;
 use crate::pool::{Answer, Command};
 use crate::replica::Replica;
 use crate::shared::Shared;
@@ -98,12 +100,24 @@ impl Sequencer {
                 return Err(Error::Raft { reason });
             }
             for contradiction in self.replica.take_contradictions() {
-                self.shared.keep_evidence(&contradiction);
+                self.keep(&contradiction);
             }
             self.replica.flush(stop.is_some())?;
             if let Some(answer) = stop {
                 return Ok(End::Stopped(answer));
             }
+        }
+    }
+
+    /// Writes two contradicting notes where everybody finds them: whoever signed both is exposed. A disk that does not take
+    /// them is no reason to stop.
+    fn keep(&self, contradiction: &Contradiction) {
+        let (ours, theirs) = (contradiction.ours.to_bytes(), contradiction.theirs.to_bytes());
+        let dir = self.shared.files.path("evidence");
+        match evidence::keep(&dir, "fork", &[("first", &ours), ("second", &theirs)]) {
+            Ok(Some(folder)) => tracing::error!(evidence = %folder.display(), "the ledger's key has signed two trees"),
+            Ok(None) => tracing::error!("the ledger's key has signed two trees again; enough evidence of that is kept"),
+            Err(error) => tracing::error!(%error, "cannot keep the evidence of two trees of one size"),
         }
     }
 

@@ -15,9 +15,6 @@ use parking_lot::RwLock;
 use tokio::sync::watch;
 
 use crate::Error;
-use crate::certify::Contradiction;
-use crate::disk::Disk;
-use crate::durable::Access;
 use crate::reader::{Certified, Head};
 use crate::state_machine::{Placed, StateView};
 use crate::state_store::StateStore;
@@ -27,7 +24,6 @@ use crate::tile_store::PublicFiles;
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) origin: String,
-    disk: Arc<dyn Disk>,
     pub(crate) files: PublicFiles,
     pub(crate) visible: RwLock<Visible>,
     /// Why the node failed, once it has.
@@ -59,7 +55,6 @@ impl Visible {
 
 impl Shared {
     pub(crate) fn new(
-        disk: Arc<dyn Disk>,
         files: PublicFiles,
         state: StateStore,
         lock: Option<File>,
@@ -80,7 +75,6 @@ impl Shared {
         let origin = origin.to_owned();
         Arc::new(Self {
             origin,
-            disk,
             files,
             visible: RwLock::new(visible),
             failure: watch::Sender::new(None),
@@ -178,28 +172,6 @@ impl Shared {
         })
     }
 
-    /// Writes two contradicting notes where everybody finds them: whoever signed both is exposed.
-    ///
-    /// A disk that does not take them is no reason to stop; the log has them then.
-    pub(crate) fn keep_evidence(&self, contradiction: &Contradiction) {
-        let Contradiction { ours, theirs } = contradiction;
-        let size = ours.checkpoint().size;
-        let dir = self.files.path("evidence");
-        let kept = self.disk.create_dir(&dir, Access::Everyone).and_then(|()| {
-            for note in [ours, theirs] {
-                let root = hex8(note.checkpoint().root.as_bytes());
-                let path = dir.join(format!("{size}-{root}"));
-                self.disk.write_through(&path, &note.to_bytes(), Access::Everyone)?;
-            }
-            self.disk.sync_dir(&dir)
-        });
-        if let Err(error) = kept {
-            let (ours, theirs) = (ours.to_bytes(), theirs.to_bytes());
-            let (ours, theirs) = (String::from_utf8_lossy(&ours), String::from_utf8_lossy(&theirs));
-            tracing::error!(%error, %ours, %theirs, "cannot keep the evidence of two trees of one size");
-        }
-    }
-
     /// Changes state and checkpoint together.
     pub(crate) fn write<T>(&self, write: impl FnOnce(&mut Visible, &mut StateStore) -> T) -> Result<T, Error> {
         let mut visible = self.visible.write();
@@ -232,10 +204,6 @@ fn certified_head(
         };
     }
     Ok(Some(head))
-}
-
-fn hex8(bytes: &[u8]) -> String {
-    bytes.iter().take(4).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The leaf at an index, from the public files.

@@ -75,14 +75,7 @@ impl ReplicaConfig {
         let checkpoint_file =
             CheckpointFile::open(Arc::clone(&disk), &self.public_dir, &self.policy, &meta.checkpoint)?;
         let files = PublicFiles::new(Arc::clone(&disk), &self.public_dir);
-        let shared = Shared::new(
-            Arc::clone(&disk),
-            files,
-            state,
-            lock,
-            &self.policy,
-            &self.settings.origin,
-        );
+        let shared = Shared::new(files, state, lock, &self.policy, &self.settings.origin);
         let machine = Machine::new(Parts {
             shared: Arc::clone(&shared),
             tiles,
