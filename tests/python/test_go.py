@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import Server, dab_verify_binary, run
+from server import Server, dab_verify_binary, run
 from forgeries import LEDGER_FORGERIES, RECEIPT_FORGERIES, RECEIPT_NEUTRAL, TABLE_FORGERIES, Evidence
 from made_ledger import MadeLedger, Signer
 from offline import WITHOUT_NETWORK, MadeHome, in_rust

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import STOP_SECONDS_MAX, dab_binary, dab_verify_binary, run
+from server import STOP_SECONDS_MAX, dab_binary, dab_verify_binary, run
 from made_ledger import MadeLedger, Signer, note
 from verifier import Checkpoint, Trust
 from web import Web

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from auditor import entries_in, read_tile, source
-from conftest import STOP_SECONDS_MAX, dab_binary, dab_verify_binary, run
+from server import STOP_SECONDS_MAX, dab_binary, dab_verify_binary, run
 from made_ledger import MadeLedger, Signer, b64
 from verifier import COSIGNER_KEY, Checkpoint, Key, Trust, leaf_hash, parse_note, tree_hash
 
