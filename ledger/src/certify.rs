@@ -27,8 +27,10 @@ use crate::Error;
 
 /// Heads that wait for their quorum. The oldest goes first: a later certified head covers what it covered.
 const CANDIDATES_MAX: usize = 1024;
-/// Notes kept for trees that this replica has not grown to yet.
+/// Notes kept for trees that this replica has not grown to yet; each is one that the log and a cosigner have signed.
 const EARLY_NOTES_MAX: usize = 1024;
+/// Contradictions that wait to be written out; the first ones are evidence enough.
+const CONTRADICTIONS_MAX: usize = 16;
 /// Cosignatures that this replica gives in one round; of more heads than that only the latest are signed.
 const COSIGNATURES_PER_ROUND_MAX: usize = 64;
 
@@ -46,7 +48,7 @@ pub(crate) struct TreeHead {
 pub(crate) struct Contradiction {
     /// Signed over the tree that this replica holds.
     pub(crate) ours: SignedCheckpoint,
-    /// Signed by the same log over another tree of that size, and cosigned.
+    /// Signed by the same log over another tree of that size.
     pub(crate) theirs: SignedCheckpoint,
 }
 
@@ -213,10 +215,24 @@ impl Certifier {
     /// fault and changes nothing here.
     pub(crate) fn receive(&mut self, note: &SignedCheckpoint, tree_size: TreeSize) -> Result<(), Error> {
         let head = note.checkpoint();
-        if head.origin != self.log.name() || head.size <= self.certified_size() {
+        if head.origin != self.log.name() {
+            return Ok(());
+        }
+        if head.size <= self.certified_size() {
+            let ours = self
+                .certified()
+                .filter(|ours| ours.checkpoint().size == head.size)
+                .cloned();
+            if let Some(ours) = ours.filter(|ours| ours.checkpoint() != head) {
+                self.contradict(ours, note);
+            }
             return Ok(());
         }
         if head.size > tree_size {
+            // what nobody signed is not kept: it would push out what somebody did
+            if !self.is_signed_by_log(note) || !self.has_cosignature(note) {
+                return Ok(());
+            }
             if self.early.len() == EARLY_NOTES_MAX {
                 self.early.pop_front();
             }
@@ -232,7 +248,8 @@ impl Certifier {
             return Ok(());
         };
         if candidate.checkpoint() != note.checkpoint() {
-            self.contradict(size, note);
+            let ours = candidate.clone();
+            self.contradict(ours, note);
             return Ok(());
         }
         for line in note.note().signatures() {
@@ -249,17 +266,29 @@ impl Certifier {
     }
 
     /// Keeps a note that shows another tree of a size that this replica has, when it is evidence: signed by the log.
-    fn contradict(&mut self, size: u64, note: &SignedCheckpoint) {
-        let signed = note.note().verify("checkpoint", [self.log.verifier()]);
-        if !signed.is_ok_and(|signed| signed.len() == 1) {
+    fn contradict(&mut self, ours: SignedCheckpoint, note: &SignedCheckpoint) {
+        if !self.is_signed_by_log(note) || self.contradictions.len() == CONTRADICTIONS_MAX {
             return;
         }
-        let ours = self.candidates[&size].clone();
+        let size = ours.checkpoint().size.0;
         tracing::error!(size, ours = %ours.checkpoint().root, theirs = %note.checkpoint().root, "two trees of one size");
         self.contradictions.push(Contradiction {
             ours,
             theirs: note.clone(),
         });
+    }
+
+    fn is_signed_by_log(&self, note: &SignedCheckpoint) -> bool {
+        let signed = note.note().verify("checkpoint", [self.log.verifier()]);
+        signed.is_ok_and(|signed| signed.len() == 1)
+    }
+
+    /// Whether at least one line is a cosigner's, and right.
+    fn has_cosignature(&self, note: &SignedCheckpoint) -> bool {
+        note.note().signatures().iter().any(|line| {
+            let witness = self.policy.witness_of(line);
+            witness.is_some_and(|witness| note.checkpoint().verify_cosignature(&witness.key, line).is_ok())
+        })
     }
 
     fn certify_when_met(&mut self, size: u64) -> Result<(), Error> {

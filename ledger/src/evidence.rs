@@ -1,4 +1,4 @@
-//! What shows that a ledger did wrong, kept where nothing overwrites it.
+//! What is kept when something is wrong with a ledger, where nothing overwrites it.
 
 use std::path::{Path, PathBuf};
 

@@ -33,8 +33,8 @@ use message::{Content, Forward, NoteBytes, PeerMessage};
 
 /// Ticks between two notes of a replica that waits for the quorum.
 const ASK_TICKS: u64 = 5;
-/// Bytes of proposals that others have forwarded and that wait for an entry; beyond, they are dropped and come again.
-const FORWARDED_BYTES_MAX: usize = 16 << 20;
+/// Bytes of proposals that wait for an entry; beyond, those that others forward are dropped and come again.
+const QUEUE_BYTES_MAX: usize = 16 << 20;
 /// Bytes of one message of forwarded proposals, but for a single larger one.
 const FORWARD_BYTES_MAX: usize = 1 << 20;
 
@@ -139,7 +139,11 @@ impl Replica {
         }
     }
 
-    /// Takes a message from the replica that its connection is bound to. Nothing in it can make this replica fail.
+    /// Takes a message from the replica that its connection is bound to. What is wrong with it is counted, and it is dropped.
+    ///
+    /// # Errors
+    ///
+    /// Only what of this replica itself has failed.
     pub(crate) fn receive(&mut self, from: u64, message: Bytes) -> Result<(), Error> {
         match PeerMessage::from_bytes(message) {
             Some(Content::Raft(bytes)) => match raft::eraftpb::Message::decode(bytes) {
@@ -148,11 +152,11 @@ impl Replica {
                         self.refuse(from, refusal);
                     }
                 }
-                Err(_) => self.note_refusal(from, "it is no raft message"),
+                Err(_) => self.count_refusal(from, "it is no raft message"),
             },
             Some(Content::Note(note)) => self.receive_note(from, &note)?,
             Some(Content::Forward(forward)) => self.receive_forward(from, forward),
-            None => self.note_refusal(from, "it is of no known kind"),
+            None => self.count_refusal(from, "it is of no known kind"),
         }
         Ok(())
     }
@@ -274,8 +278,8 @@ impl Replica {
             return;
         }
         for proposal in forward.proposals {
-            if self.queue_bytes + proposal.size() > FORWARDED_BYTES_MAX {
-                self.note_refusal(from, "too much waits to be proposed");
+            if self.queue_bytes + proposal.size() > QUEUE_BYTES_MAX {
+                self.count_refusal(from, "too much waits to be proposed");
                 return;
             }
             self.enqueue(proposal);
@@ -365,7 +369,7 @@ impl Replica {
 
     fn receive_note(&mut self, from: u64, note: &NoteBytes) -> Result<(), Error> {
         let Ok(signed) = dab_proof::checkpoint::SignedCheckpoint::parse(&note.checkpoint) else {
-            self.note_refusal(from, "it is no checkpoint");
+            self.count_refusal(from, "it is no checkpoint");
             return Ok(());
         };
         let tree_size = self.machine.tree_size();
@@ -392,10 +396,10 @@ impl Replica {
             Refusal::Entries => "its entries do not follow one another",
             Refusal::Snapshot => "it brings a raft snapshot that nobody needs",
         };
-        self.note_refusal(from, reason);
+        self.count_refusal(from, reason);
     }
 
-    fn note_refusal(&mut self, from: u64, reason: &'static str) {
+    fn count_refusal(&mut self, from: u64, reason: &'static str) {
         let count = self.refused.entry((from, reason)).or_default();
         *count += 1;
         // the first of each kind, and then ever more rarely: a hostile peer must not fill the disk with our words

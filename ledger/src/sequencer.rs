@@ -109,7 +109,7 @@ impl Sequencer {
         }
     }
 
-    /// Writes two contradicting notes where everybody finds them: whoever signed both is exposed. A disk that does not take
+    /// Writes two contradicting notes into the public folder, where whoever holds a copy of it finds them. A disk that does not take
     /// them is no reason to stop.
     fn keep(&self, contradiction: &Contradiction) {
         let (ours, theirs) = (contradiction.ours.to_bytes(), contradiction.theirs.to_bytes());

@@ -196,7 +196,6 @@ impl LogStorage {
             Ok(()) => self.signed_head = Some(head),
             Err(error) => self.poison = Some(error.to_string()),
         }
-        crash_point!("certify::signed_head");
         result
     }
 

@@ -171,7 +171,7 @@ impl Witness {
         // whatever the request says of its start: two roots for one size are a fork
         let forked = last.filter(|_| new.size == size && new.root != root);
         if let Some(last) = forked {
-            self.keep("fork", last, &request.checkpoint, None);
+            self.keep(Kept::Fork, last, &request.checkpoint, None);
         }
         if request.old != size {
             return Err(Answer::Conflict(size));
@@ -189,7 +189,7 @@ impl Witness {
             // A proof that leads to the new tree from another old one convicts the log. Any other convicts nobody:
             // whoever got hold of a true checkpoint can send it with nonsense. Both are kept, apart.
             let shown = PrefixProof::from_consistency(size, new, &request.proof).filter(|shown| shown.root != root);
-            let kind = if shown.is_some() { "fork" } else { "unproven" };
+            let kind = if shown.is_some() { Kept::Fork } else { Kept::Unproven };
             self.keep(kind, last, &request.checkpoint, shown);
         }
         Err(Answer::Inconsistent(refused.to_string()))
@@ -248,18 +248,41 @@ impl Witness {
         noticed
     }
 
-    fn keep(&self, kind: &str, first: &SignedCheckpoint, second: &SignedCheckpoint, proof: Option<PrefixProof>) {
+    fn keep(&self, kind: Kept, first: &SignedCheckpoint, second: &SignedCheckpoint, proof: Option<PrefixProof>) {
         let origin = &first.checkpoint().origin;
         let (first, second) = (first.to_bytes(), second.to_bytes());
         let proof = proof.map(|proof| proof.to_text().into_bytes());
         let mut files = vec![("first", first.as_slice()), ("second", second.as_slice())];
         files.extend(proof.as_ref().map(|proof| ("proof", proof.as_slice())));
-        match self.state.keep(origin, kind, &files) {
-            Ok(Some(path)) => {
-                tracing::error!(path = %path.display(), kind, "a ledger contradicts itself, both notes are kept")
-            }
-            Ok(None) => tracing::error!(kind, "a ledger contradicts itself again, enough of that is kept"),
-            Err(error) => tracing::error!(%error, kind, "a ledger contradicts itself, and the notes cannot be kept"),
+        let kept = match self.state.keep(origin, kind.name(), &files) {
+            Ok(Some(path)) => format!("both notes are in {}", path.display()),
+            Ok(None) => "enough of that is kept".to_owned(),
+            Err(error) => format!("the notes cannot be kept: {error}"),
+        };
+        match kind {
+            Kept::Fork => tracing::error!(kept, "a ledger contradicts itself"),
+            Kept::Unproven => tracing::warn!(
+                kept,
+                "a checkpoint came with a proof that leads nowhere; it accuses nobody"
+            ),
+        }
+    }
+}
+
+/// Why a pair of notes is kept.
+#[derive(Clone, Copy, Debug)]
+enum Kept {
+    /// The log signed both, and they cannot both be true.
+    Fork,
+    /// The second came with a proof that shows nothing; anybody could have sent it.
+    Unproven,
+}
+
+impl Kept {
+    fn name(self) -> &'static str {
+        match self {
+            Kept::Fork => "fork",
+            Kept::Unproven => "unproven",
         }
     }
 }

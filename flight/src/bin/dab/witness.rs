@@ -29,9 +29,10 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 const HELP: &str = "\
 A witness cosigns a ledger's checkpoint when the ledger only grew since the last
 one that it cosigned (C2SP tlog-witness). It keeps one checkpoint for each
-ledger, and no data. The ledger's operator puts the printed line into the policy
-and into the node's configuration; whoever verifies then knows that nobody was
-shown another history than this witness.
+ledger, and no data. Whoever brings it a ledger's checkpoints gets a
+cosignature, which a policy may ask for by the printed line; whoever verifies
+then knows that nobody was shown another history than this witness. A DAB node
+does not ask for any yet.
 
 What contradicts a cosigned checkpoint is kept in DIR/evidence, to be checked
 with `dab-verify fork`. Never restore DIR from an old copy: a witness that
