@@ -62,8 +62,9 @@ pub async fn serve_http(
     stop.cancel();
     let drained = async { while connections.join_next().await.is_some() {} };
     if tokio::time::timeout(limits.drain_timeout, drained).await.is_err() {
+        // whoever does not read what it asked for must not keep the node from stopping
         close.cancel();
-        while connections.join_next().await.is_some() {}
+        connections.shutdown().await;
     }
     Ok(())
 }
@@ -160,5 +161,48 @@ mod tests {
         assert!(said.starts_with("HTTP/1.1 200") && said.ends_with("here"), "{said}");
         stop.send(()).unwrap();
         server.await.unwrap().unwrap();
+    }
+
+    /// A client that asks for much and reads none of it: its connection waits to write, and nothing is read from it.
+    async fn asks_and_never_reads(address: SocketAddr) -> TcpStream {
+        let mut client = TcpStream::connect(address).await.unwrap();
+        for _ in 0..64 {
+            client.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+        }
+        client
+    }
+
+    #[tokio::test]
+    async fn a_client_that_never_reads_ends_with_its_age_and_does_not_hold_up_the_stop() {
+        for (age_max, stops) in [(Duration::from_millis(300), false), (Duration::from_secs(3600), true)] {
+            let limits = Limits {
+                audit_connection_age_max: age_max,
+                drain_timeout: Duration::from_millis(100),
+                ..Limits::default()
+            };
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let address = listener.local_addr().unwrap();
+            let routes = axum::Router::new().route("/", get(|| async { vec![0_u8; 4 << 20] }));
+            let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+            let server = tokio::spawn(async move {
+                serve_audit(vec![listener], routes, None, &limits, async { drop(stopped.await) }).await
+            });
+            let mut client = asks_and_never_reads(address).await;
+            if !stops {
+                // it learns that the other side is gone by what it can no longer send
+                let gone = async {
+                    while client.write_all(b"x").await.is_ok() {
+                        tokio::time::sleep(Duration::from_millis(10)).await;
+                    }
+                };
+                assert!(
+                    tokio::time::timeout(Duration::from_secs(60), gone).await.is_ok(),
+                    "kept beyond its age"
+                );
+            }
+            stop.send(()).unwrap();
+            let ended = tokio::time::timeout(Duration::from_secs(60), server).await;
+            ended.expect("the stop waits for it").unwrap().unwrap();
+        }
     }
 }

@@ -164,6 +164,9 @@ impl Machine {
         let mut restored = None;
         for known in self.checkpoint_file.take_known() {
             if known.signed.checkpoint().size > self.tiles.size() && !alone {
+                if self.certifier.was_rolled_back(&known.signed) {
+                    return Err(known.check(&self.tiles).expect_err("it is larger than the tree"));
+                }
                 // certified by others before this replica's own commit index was durable
                 self.expected = Some(known.signed);
                 continue;

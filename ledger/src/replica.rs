@@ -277,7 +277,14 @@ impl Replica {
         if !self.driver.leads() {
             return;
         }
+        if self.room.check().is_err() {
+            return;
+        }
         for proposal in forward.proposals {
+            if !proposal.is_bounded() || proposal.request.len() != pending::REQUEST_ID_BYTES {
+                self.count_refusal(from, "it forwards what is no proposal");
+                return;
+            }
             if self.queue_bytes + proposal.size() > QUEUE_BYTES_MAX {
                 self.count_refusal(from, "too much waits to be proposed");
                 return;
@@ -303,9 +310,17 @@ impl Replica {
             self.driver.pump(&mut self.machine)?;
         }
         while !self.queue.is_empty() {
-            let group = self.next_group();
-            match self.driver.propose(LedgerEntry::group(group).to_bytes()) {
-                // too much waits to be committed; those who wait hand it over again
+            let entry = LedgerEntry::group(self.next_group()).to_bytes();
+            match self.driver.propose(entry.clone()) {
+                // too much waits to be committed: what can be is, and the entry tried once more
+                Err(Error::NoLeader) if self.driver.leads() => {
+                    self.driver.pump(&mut self.machine)?;
+                    match self.driver.propose(entry) {
+                        // those who wait hand it over again
+                        Err(Error::NoLeader) => break,
+                        result => result?,
+                    }
+                }
                 Err(Error::NoLeader) => break,
                 result => result?,
             }
@@ -393,7 +408,8 @@ impl Replica {
             Refusal::Term => "its term cannot be",
             Refusal::Commit => "it commits more than there is",
             Refusal::Contradiction => "it contradicts a committed entry",
-            Refusal::Entries => "its entries do not follow one another",
+            Refusal::Leader => "another replica leads in its term",
+            Refusal::Entries => "its entries do not follow one another, or are unknown",
             Refusal::Snapshot => "it brings a raft snapshot that nobody needs",
         };
         self.count_refusal(from, reason);

@@ -24,7 +24,7 @@ use redb::{Database, ReadableDatabase, ReadableTable, StorageBackend, TableDefin
 
 use crate::Error;
 use crate::disk::{Disk, DiskFile};
-use crate::durable::{self, Access};
+use crate::durable::{self, Access, io};
 use crate::reader::{Head, IssuedCheckpoint};
 use crate::state_machine::{NewLeaf, Placed, Settings, StateView};
 
@@ -35,6 +35,8 @@ const CHECKPOINTS: TableDefinition<'_, u64, [u8; 40]> = TableDefinition::new("ch
 const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
 
 const META_VERSION: u32 = 1;
+/// Bytes of the mark that a redb file begins with.
+const REDB_MARK_BYTES: usize = 9;
 /// redb's page cache; the state of a node is small.
 const CACHE_BYTES: usize = 16 << 20;
 
@@ -96,6 +98,7 @@ impl StateStore {
             disk.write_through(path, b"", Access::Owner)?;
             disk.sync_dir(durable::parent(path))?;
         }
+        forget_half_made(disk, path)?;
         let mut builder = Database::builder();
         let db = builder
             .set_cache_size(CACHE_BYTES)
@@ -300,6 +303,23 @@ impl StateView for StateStore {
         };
         read().map_err(|error| self.failed(&error))
     }
+}
+
+/// Empties a database whose making was cut off. redb writes its mark last, so a file without it holds nothing yet, and
+/// redb would take it for somebody else's.
+fn forget_half_made(disk: &dyn Disk, path: &Path) -> Result<(), Error> {
+    let file = disk.open(path)?;
+    let mut mark = [0; REDB_MARK_BYTES];
+    let length = file.length().map_err(io("look at", path))?;
+    if length < mark.len() as u64 {
+        return Ok(());
+    }
+    file.read_at(&mut mark, 0).map_err(io("read", path))?;
+    if mark == [0; REDB_MARK_BYTES] {
+        file.set_length(0).map_err(io("truncate", path))?;
+        file.sync().map_err(io("sync", path))?;
+    }
+    Ok(())
 }
 
 /// The database's file, as redb uses it. Locks are the node's: it holds its whole directory.

@@ -100,6 +100,10 @@ impl DescribedTable {
 
     /// What all files together tell of a column. Where only some of them are read, it bounds their values as well.
     fn describe_column(&self, field: &FieldRef, whole: bool) -> ColumnStatistics {
+        // deltalake gives the numbers of a struct's first field for those of the struct
+        if field.data_type().is_nested() {
+            return ColumnStatistics::new_unknown();
+        }
         let files = self.state.log_data();
         let column = Column::from_name(field.name());
         let least = files.min_values(&column).and_then(|values| least(&values));

@@ -126,7 +126,7 @@ def test_receipts_of_all_kinds_of_commits_are_accepted(busy_home, go, tmp_path):
     for table, version, operation, proof in receipts:
         kinds.setdefault((table, operation), (version, proof))
     operations = {operation for _, operation in kinds}
-    assert operations == {"CREATE TABLE", "CREATE TABLE AS", "INSERT", "INSERT OVERWRITE", "LOAD", "LOAD OVERWRITE"}
+    assert operations == {"CREATE TABLE", "CREATE TABLE AS", "INSERT", "OVERWRITE", "LOAD", "LOAD OVERWRITE"}
     assert ("large", "INSERT") in kinds
     for (table, operation), (version, proof) in kinds.items():
         commit = server.table(table) / "_delta_log" / f"{version:020}.json"

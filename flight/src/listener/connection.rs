@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, Fuse, FusedFuture, FutureExt};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
@@ -24,7 +24,7 @@ use tonic::transport::server::Connected;
 use super::Slot;
 use crate::cancel::Cancel;
 
-/// An accepted connection. Reading from it fails with `TimedOut` when no byte moved in either direction for the idle
+/// An accepted connection. Reading and writing fail with `TimedOut` when no byte moved in either direction for the idle
 /// timeout or nobody has logged in for too long, and with `ConnectionAborted` once the server closes its connections.
 pub(crate) struct Connection {
     transport: Transport,
@@ -33,7 +33,7 @@ pub(crate) struct Connection {
     accepted: Instant,
     moved: Instant,
     idle: Pin<Box<Sleep>>,
-    closed: BoxFuture<'static, ()>,
+    closed: Fuse<BoxFuture<'static, ()>>,
     _slot: Slot,
 }
 
@@ -85,7 +85,7 @@ impl Connection {
             accepted: now,
             moved: now,
             idle: Box::pin(tokio::time::sleep(first)),
-            closed: Box::pin(async move { close.cancelled().await }),
+            closed: async move { close.cancelled().await }.boxed().fuse(),
             _slot: slot,
         }
     }
@@ -107,7 +107,7 @@ impl Connection {
 
     /// Ready once the connection has to end.
     fn poll_end(&mut self, context: &mut Context<'_>) -> Poll<io::Error> {
-        if self.closed.as_mut().poll(context).is_ready() {
+        if self.closed.is_terminated() || self.closed.poll_unpin(context).is_ready() {
             return Poll::Ready(io::Error::new(
                 io::ErrorKind::ConnectionAborted,
                 "the server is stopping",
@@ -120,6 +120,21 @@ impl Connection {
                 return Poll::Ready(io::Error::new(io::ErrorKind::TimedOut, why));
             }
             self.idle.as_mut().reset(ends);
+        }
+    }
+
+    /// What becomes of a read or write: bytes that moved keep the connection from being idle, and one that has to end ends
+    /// whether they moved or not. Somebody who never stops sending is never idle; somebody who never reads lets no byte of
+    /// ours move, and hyper reads nothing more from them while it waits to write.
+    fn settle<T>(&mut self, moved: Poll<io::Result<T>>, context: &mut Context<'_>) -> Poll<io::Result<T>> {
+        let Poll::Ready(result) = moved else {
+            return self.poll_end(context).map(Err);
+        };
+        self.moved = Instant::now();
+        let (ends, why) = self.ends();
+        match ends <= self.moved {
+            true => Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, why))),
+            false => Poll::Ready(result),
         }
     }
 }
@@ -142,29 +157,17 @@ impl AsyncRead for Connection {
             Transport::Plain(stream) => Pin::new(stream).poll_read(context, buffer),
             Transport::Tls(stream) => Pin::new(stream).poll_read(context, buffer),
         };
-        match read {
-            Poll::Ready(result) => {
-                self.moved = Instant::now();
-                // somebody who never stops sending is never idle
-                let (ends, why) = self.ends();
-                match ends <= self.moved {
-                    true => Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, why))),
-                    false => Poll::Ready(result),
-                }
-            }
-            Poll::Pending => self.poll_end(context).map(Err),
-        }
+        self.settle(read, context)
     }
 }
 
 impl AsyncWrite for Connection {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let written = ready!(match &mut self.transport {
+        let written = match &mut self.transport {
             Transport::Plain(stream) => Pin::new(stream).poll_write(context, bytes),
             Transport::Tls(stream) => Pin::new(stream).poll_write(context, bytes),
-        });
-        self.moved = Instant::now();
-        Poll::Ready(written)
+        };
+        self.settle(written, context)
     }
 
     fn poll_write_vectored(
@@ -172,12 +175,11 @@ impl AsyncWrite for Connection {
         context: &mut Context<'_>,
         bytes: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let written = ready!(match &mut self.transport {
+        let written = match &mut self.transport {
             Transport::Plain(stream) => Pin::new(stream).poll_write_vectored(context, bytes),
             Transport::Tls(stream) => Pin::new(stream).poll_write_vectored(context, bytes),
-        });
-        self.moved = Instant::now();
-        Poll::Ready(written)
+        };
+        self.settle(written, context)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -188,16 +190,24 @@ impl AsyncWrite for Connection {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.transport {
+        let done = match &mut self.transport {
             Transport::Plain(stream) => Pin::new(stream).poll_flush(context),
             Transport::Tls(stream) => Pin::new(stream).poll_flush(context),
+        };
+        match done {
+            Poll::Pending => self.poll_end(context).map(Err),
+            done => done,
         }
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.transport {
+        let done = match &mut self.transport {
             Transport::Plain(stream) => Pin::new(stream).poll_shutdown(context),
             Transport::Tls(stream) => Pin::new(stream).poll_shutdown(context),
+        };
+        match done {
+            Poll::Pending => self.poll_end(context).map(Err),
+            done => done,
         }
     }
 }

@@ -143,6 +143,7 @@ impl Driver {
     /// replica that is no member any more, say) is as good as lost.
     pub(crate) fn receive(&mut self, from: u64, message: Message) -> Result<(), Refusal> {
         guard::admit(&self.node, from, &message)?;
+        let message = guard::without_hints(message);
         if let Err(error) = self.node.step(message) {
             tracing::debug!(from, %error, "raft turned a message down");
         }

@@ -8,14 +8,19 @@
 //! What no guard can refuse: a leader that orders leaves unfairly or not at all, and one that sends different entries to
 //! different followers. The first is visible to those who wait, the second to the cosigners, who come to other roots.
 
-use raft::RawNode;
-use raft::eraftpb::{Message, MessageType};
+use raft::eraftpb::{Entry, EntryType, Message, MessageType};
+use raft::{INVALID_ID, RawNode};
 
 use crate::raft::RaftStorage;
+use crate::state_machine::LedgerEntry;
 
 /// A term may run ahead of ours by this much. Terms grow by elections, one each; a replica that has been away for years
 /// is still below it, and 2^64 is out of reach.
 const TERM_LEAD_MAX: u64 = 1 << 32;
+/// Bytes of one raft entry, data and context: the largest that a leader makes, with room.
+const ENTRY_BYTES_MAX: usize = 4 << 20;
+/// Bytes of the context of a read, which a leader repeats to all.
+const READ_CONTEXT_BYTES_MAX: usize = 24;
 
 /// Why a message is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +35,9 @@ pub(crate) enum Refusal {
     Commit,
     /// It contradicts an entry that is committed here.
     Contradiction,
-    /// Its entries do not follow one another.
+    /// It speaks as the leader of a term in which another leads.
+    Leader,
+    /// Its entries do not follow one another, or ask for what this release does not know.
     Entries,
     /// A raft snapshot, which nobody can need yet.
     Snapshot,
@@ -58,32 +65,66 @@ pub(crate) fn admit(node: &RawNode<RaftStorage>, from: u64, message: &Message) -
         // a transfer of leadership is between a leader and itself here; proposals travel beside raft
         _ => return Err(Refusal::Kind),
     };
-    // raft-rs takes a message without a term for one of its own
-    if has_term && message.term == 0 || message.term > raft.term.saturating_add(TERM_LEAD_MAX) {
+    // raft-rs takes a message without a term for one of its own, and panics on sending a read on that has one
+    if has_term == (message.term == 0) || message.term > raft.term.saturating_add(TERM_LEAD_MAX) {
         return Err(Refusal::Term);
+    }
+    // replicas have no priorities: raft-rs answers a vote that a priority lost without a term
+    if message.priority != 0 || message.deprecated_priority != 0 {
+        return Err(Refusal::Kind);
+    }
+    // in one term there is one leader
+    let from_leader = matches!(
+        kind,
+        MessageType::MsgAppend | MessageType::MsgHeartbeat | MessageType::MsgReadIndexResp
+    );
+    let leader = raft.leader_id;
+    if from_leader && message.term == raft.term && leader != INVALID_ID && leader != from {
+        return Err(Refusal::Leader);
     }
     let last_index = raft.raft_log.last_index();
     match kind {
         MessageType::MsgHeartbeat if message.commit > last_index => Err(Refusal::Commit),
-        MessageType::MsgAppendResponse if message.index > last_index => Err(Refusal::Commit),
+        MessageType::MsgAppendResponse if message.index > last_index || message.reject_hint > last_index => {
+            Err(Refusal::Commit)
+        }
         MessageType::MsgAppend => check_append(node, message),
-        MessageType::MsgReadIndex if message.entries.len() != 1 => Err(Refusal::Entries),
-        MessageType::MsgReadIndexResp if message.entries.len() != 1 => Err(Refusal::Entries),
+        MessageType::MsgReadIndex | MessageType::MsgReadIndexResp => match message.entries.as_slice() {
+            [entry] if entry.data.len() <= READ_CONTEXT_BYTES_MAX => Ok(()),
+            _ => Err(Refusal::Entries),
+        },
         // this release sends none, since it never compacts a log that others may need, and takes none
         MessageType::MsgSnapshot => Err(Refusal::Snapshot),
         _ => Ok(()),
     }
 }
 
+/// The message without what it says about commits beside its purpose: raft-rs commits by the word of whoever asks for its
+/// vote, or refuses it. A leader says the same soon enough.
+pub(crate) fn without_hints(mut message: Message) -> Message {
+    let vote = [
+        MessageType::MsgRequestVote,
+        MessageType::MsgRequestVoteResponse,
+        MessageType::MsgRequestPreVote,
+        MessageType::MsgRequestPreVoteResponse,
+    ];
+    if vote.iter().any(|kind| message.msg_type == *kind as i32) {
+        (message.commit, message.commit_term) = (0, 0);
+    }
+    message
+}
+
 fn check_append(node: &RawNode<RaftStorage>, message: &Message) -> Result<(), Refusal> {
     let raft_log = &node.raft.raft_log;
-    if message.log_term > message.term {
+    // raft-rs takes term 0 for what it finds beyond its last entry
+    if message.log_term > message.term || (message.index == 0) != (message.log_term == 0) {
         return Err(Refusal::Entries);
     }
     let (mut index, mut term) = (message.index, message.log_term);
     for entry in &message.entries {
-        let follows = index.checked_add(1) == Some(entry.index) && entry.term >= term && entry.term <= message.term;
-        if !follows {
+        let follows =
+            index.checked_add(1) == Some(entry.index) && entry.term >= term.max(1) && entry.term <= message.term;
+        if !follows || !is_understood(entry) {
             return Err(Refusal::Entries);
         }
         (index, term) = (entry.index, entry.term);
@@ -94,4 +135,11 @@ fn check_append(node: &RawNode<RaftStorage>, message: &Message) -> Result<(), Re
         }
     }
     Ok(())
+}
+
+/// Whether this replica could apply the entry once it is committed. What it stores it has to apply, at every start too.
+fn is_understood(entry: &Entry) -> bool {
+    entry.entry_type == EntryType::EntryNormal as i32
+        && entry.data.len() + entry.context.len() <= ENTRY_BYTES_MAX
+        && (entry.data.is_empty() || LedgerEntry::from_bytes(entry.index, &entry.data).is_ok())
 }

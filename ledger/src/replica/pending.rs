@@ -14,7 +14,10 @@ use crate::state_machine::entry::ProposalBytes;
 const AGAIN_TICKS: u64 = 10;
 
 /// Names a request for as long as its answer is open: the replica's run, and a counter.
-pub(crate) type RequestId = [u8; 24];
+pub(crate) type RequestId = [u8; REQUEST_ID_BYTES];
+
+/// Bytes of a request's name.
+pub(crate) const REQUEST_ID_BYTES: usize = 24;
 
 /// The open requests of one replica.
 #[derive(Debug)]
@@ -155,7 +158,7 @@ impl Pending {
 
     fn request(&mut self) -> RequestId {
         self.counter += 1;
-        let mut request = [0; 24];
+        let mut request = [0; REQUEST_ID_BYTES];
         request[..16].copy_from_slice(&self.run);
         request[16..].copy_from_slice(&self.counter.to_be_bytes());
         request

@@ -17,7 +17,7 @@
 use prost::{Message, Oneof};
 
 use crate::Error;
-use crate::notary::Proposal;
+use crate::notary::{PROPOSAL_BYTES_MAX, PROPOSAL_STATEMENTS_MAX, Proposal};
 
 /// The version that this release writes.
 const ENTRY_VERSION: u32 = 1;
@@ -134,6 +134,11 @@ impl From<&Proposal> for ProposalBytes {
 }
 
 impl ProposalBytes {
+    /// Whether it keeps to the bounds of one proposal, whatever its statements say.
+    pub(crate) fn is_bounded(&self) -> bool {
+        (1..=PROPOSAL_STATEMENTS_MAX).contains(&self.statements.len()) && self.size() <= PROPOSAL_BYTES_MAX
+    }
+
     /// Bytes of leaves and bodies.
     pub(crate) fn size(&self) -> usize {
         self.statements
