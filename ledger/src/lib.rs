@@ -91,6 +91,10 @@ pub mod durable;
 mod evidence;
 #[cfg(feature = "node")]
 mod lock;
+#[cfg(feature = "planted_bugs")]
+pub mod planted;
+#[cfg(all(feature = "node", not(feature = "planted_bugs")))]
+mod planted;
 #[cfg(feature = "node")]
 mod room;
 

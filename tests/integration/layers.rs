@@ -8,7 +8,7 @@ use dab_tests::workspace;
 use serde_json::Value;
 
 /// Each crate of the line and those below it that it may know. `tests` stands beside the line.
-const LINE: [(&str, &[&str]); 6] = [
+const LINE: [(&str, &[&str]); 7] = [
     ("dab-proof", &[]),
     ("dab-ledger", &["dab-proof"]),
     ("dab-storage", &["dab-ledger", "dab-proof"]),
@@ -16,6 +16,8 @@ const LINE: [(&str, &[&str]); 6] = [
     ("dab-flight", &["dab-query", "dab-storage", "dab-ledger", "dab-proof"]),
     // It treats DAB as strangers do; only the auditor's verifier is called from inside.
     ("dab-tests", &["dab-proof"]),
+    // It brings the ledger's core messages and time, so it stands inside.
+    ("dab-simulation", &["dab-ledger", "dab-proof"]),
 ];
 
 /// Crates that lock together: two versions of one would mean two worlds of types.

@@ -32,6 +32,8 @@ pub struct DiskFaults {
     pub fail_syncs: bool,
     /// A sync answers well and makes nothing durable.
     pub lie_about_syncs: bool,
+    /// Writes and syncs that still succeed before every one fails; no bound where it is `None`.
+    pub successes_left: Option<u64>,
     /// Bytes that the disk says are free; none where it does not tell.
     pub free_bytes: Option<u64>,
 }
@@ -153,9 +155,20 @@ impl SimDisk {
 }
 
 impl State {
+    fn succeeds(&mut self) -> bool {
+        match &mut self.faults.successes_left {
+            None => true,
+            Some(0) => false,
+            Some(left) => {
+                *left -= 1;
+                true
+            }
+        }
+    }
+
     fn check_write(&mut self) -> std::io::Result<()> {
         self.counts.writes += 1;
-        match self.faults.fail_writes {
+        match self.faults.fail_writes || !self.succeeds() {
             true => Err(std::io::Error::other("the simulated disk does not write")),
             false => Ok(()),
         }
@@ -164,7 +177,7 @@ impl State {
     /// Whether a sync is to make anything durable.
     fn check_sync(&mut self) -> std::io::Result<bool> {
         self.counts.syncs += 1;
-        match self.faults.fail_syncs {
+        match self.faults.fail_syncs || !self.succeeds() {
             true => Err(std::io::Error::other("the simulated disk does not sync")),
             false => Ok(!self.faults.lie_about_syncs),
         }

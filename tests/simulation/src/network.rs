@@ -1,0 +1,112 @@
+//! The network between replicas: it loses, doubles, delays and reorders, and parts of it go dark for a while.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bytes::Bytes;
+
+use crate::report::Report;
+use crate::rng::Rng;
+
+/// A message under way.
+#[derive(Clone, Debug)]
+pub(crate) struct Envelope {
+    pub(crate) from: u64,
+    pub(crate) to: u64,
+    pub(crate) message: Bytes,
+}
+
+/// How bad the network is; chances in ten thousand.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Weather {
+    pub(crate) loss: u64,
+    pub(crate) doubling: u64,
+    pub(crate) delay_max: u64,
+    /// Of a message that comes very late.
+    pub(crate) straggler: u64,
+}
+
+impl Weather {
+    pub(crate) const CALM: Self = Self {
+        loss: 0,
+        doubling: 0,
+        delay_max: 2,
+        straggler: 0,
+    };
+}
+
+#[derive(Debug)]
+pub(crate) struct Network {
+    pub(crate) weather: Weather,
+    queue: BTreeMap<(u64, u64), Envelope>,
+    sent: u64,
+    /// Directions in which nothing passes.
+    cut: BTreeSet<(u64, u64)>,
+}
+
+impl Network {
+    pub(crate) fn new(weather: Weather) -> Self {
+        Self {
+            weather,
+            queue: BTreeMap::new(),
+            sent: 0,
+            cut: BTreeSet::new(),
+        }
+    }
+
+    pub(crate) fn send(&mut self, envelope: Envelope, now: u64, rng: &mut Rng, report: &mut Report) {
+        if rng.chance(self.weather.loss) {
+            report.messages_lost += 1;
+            return;
+        }
+        let copies = 1 + u64::from(rng.chance(self.weather.doubling));
+        report.messages_doubled += copies - 1;
+        for _ in 0..copies {
+            let mut delay = rng.between(1, self.weather.delay_max);
+            if rng.chance(self.weather.straggler) {
+                delay += rng.between(50, 600);
+                report.messages_late += 1;
+            }
+            self.queue_at(now + delay, envelope.clone());
+        }
+    }
+
+    fn queue_at(&mut self, at: u64, envelope: Envelope) {
+        self.sent += 1;
+        self.queue.insert((at, self.sent), envelope);
+    }
+
+    /// Messages that arrive by `now`, in order.
+    pub(crate) fn arrive(&mut self, now: u64, report: &mut Report) -> Vec<Envelope> {
+        let mut arrived = Vec::new();
+        while let Some(first) = self.queue.first_entry().filter(|first| first.key().0 <= now) {
+            let envelope = first.remove();
+            if self.cut.contains(&(envelope.from, envelope.to)) {
+                report.messages_cut += 1;
+            } else {
+                arrived.push(envelope);
+            }
+        }
+        arrived
+    }
+
+    /// Gives a message to somebody who sleeps until `at`.
+    pub(crate) fn keep(&mut self, envelope: Envelope, at: u64) {
+        self.queue_at(at, envelope);
+    }
+
+    /// Cuts what leads from one side to the other, and back where `both_ways`.
+    pub(crate) fn cut(&mut self, side: &[u64], others: &[u64], both_ways: bool) {
+        for &one in side {
+            for &other in others {
+                self.cut.insert((one, other));
+                if both_ways {
+                    self.cut.insert((other, one));
+                }
+            }
+        }
+    }
+
+    pub(crate) fn heal(&mut self) {
+        self.cut.clear();
+    }
+}

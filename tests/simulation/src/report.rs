@@ -1,0 +1,55 @@
+//! What a run did, in figures.
+
+macro_rules! counts {
+    ($($field:ident: $name:literal,)*) => {
+        /// Counts of one run, or of many.
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        pub struct Report {
+            $(#[doc = $name] pub $field: u64,)*
+        }
+
+        impl Report {
+            /// Each count under its name, in the order of a summary.
+            pub fn counts(&self) -> Vec<(&'static str, u64)> {
+                vec![$(($name, self.$field),)*]
+            }
+
+            /// Adds another run's counts.
+            pub fn add(&mut self, other: &Report) {
+                $(self.$field += other.$field;)*
+            }
+        }
+    };
+}
+
+counts! {
+    runs: "runs",
+    steps: "steps",
+    acknowledged: "acknowledged proposals",
+    retried: "proposals retried",
+    conflicts: "conflicts",
+    unknown_outcomes: "unknown outcomes",
+    reads: "reads answered",
+    certified: "certified checkpoints",
+    elections: "elections",
+    leaves: "leaves at the end",
+    messages: "messages",
+    messages_lost: "messages lost",
+    messages_doubled: "messages doubled",
+    messages_late: "messages very late",
+    messages_cut: "messages cut off",
+    partitions_two_way: "two-way partitions",
+    partitions_one_way: "one-way partitions",
+    power_cuts: "power cuts",
+    kills: "kills",
+    disk_failures: "failing disks",
+    crashes_amid_writes: "disks that fail amid a step",
+    full_disks: "full disks",
+    pauses: "pauses",
+    slow_replicas: "slow replicas",
+    clock_jumps: "clock jumps",
+    byzantine_runs: "runs with a Byzantine replica",
+    hostile_messages: "hostile messages",
+    rollbacks: "disks rolled back",
+    contradictions: "contradicting notes met",
+}
