@@ -66,6 +66,8 @@ pub(crate) struct Replica {
     ticks: u64,
     next_ask: u64,
     settings: Settings,
+    /// The term in which this replica, leading, has asked for the first settings.
+    settings_asked_in: u64,
     /// Refused messages, by sender and reason.
     refused: BTreeMap<(u64, &'static str), u64>,
 }
@@ -83,6 +85,7 @@ impl Replica {
             ticks: 0,
             next_ask: 0,
             settings,
+            settings_asked_in: 0,
             refused: BTreeMap::new(),
         }
     }
@@ -304,10 +307,9 @@ impl Replica {
             self.queue_bytes = 0;
             return Ok(());
         }
-        if self.machine.settings()?.is_none() && self.machine.applied_position().term == self.driver.term() {
-            self.driver
-                .propose(LedgerEntry::settings(self.settings.clone()).to_bytes())?;
-            self.driver.pump(&mut self.machine)?;
+        if self.machine.settings()?.is_none() && !self.propose_settings()? {
+            // without settings every proposal would be refused, for a reason that is none of its client's
+            return Ok(());
         }
         while !self.queue.is_empty() {
             let entry = LedgerEntry::group(self.next_group()).to_bytes();
@@ -326,6 +328,19 @@ impl Replica {
             }
         }
         Ok(())
+    }
+
+    /// Asks for the ledger's first settings, once in a term; true when they are applied.
+    fn propose_settings(&mut self) -> Result<bool, Error> {
+        let term = self.driver.term();
+        // behind the first entry of its term, a leader knows that no earlier one left settings
+        if self.machine.applied_position().term == term && self.settings_asked_in != term {
+            let entry = LedgerEntry::settings(self.settings.clone());
+            self.driver.propose(entry.to_bytes())?;
+            self.settings_asked_in = term;
+            self.driver.pump(&mut self.machine)?;
+        }
+        Ok(self.machine.settings()?.is_some())
     }
 
     /// Proposals for one entry: at least one, and as many as the bounds allow.
