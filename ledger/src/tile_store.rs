@@ -85,12 +85,50 @@ impl TileStore {
         };
         match store.read_edge().and_then(|()| store.edge_holds()) {
             Ok(true) => {
-                store.partials = partials::left_beside(&*store.disk, root, size)?;
+                store.renew_partials()?;
                 Ok(store)
             }
             Ok(false) => Err(store.mismatch("they do not hash to it")),
             Err(error) => Err(store.mismatch(&error.to_string())),
         }
+    }
+
+    /// Puts right the partial files of other sizes that earlier runs left: none of them was synced, so a power cut may have
+    /// emptied them, and the replay writes only those of larger sizes again. A checkpoint that was certified after the
+    /// tree had grown on still needs the narrower ones.
+    fn renew_partials(&mut self) -> Result<(), Error> {
+        let own = partials::of_size(&self.root, self.size())?;
+        let left = partials::left_beside(&*self.disk, &self.root, self.size())?;
+        let (own, others) = left.into_iter().partition(|path| own.contains(path));
+        self.partials = own;
+        let mut unknown = BTreeSet::new();
+        for path in others {
+            let name = path
+                .strip_prefix(&self.root)
+                .ok()
+                .and_then(Path::to_str)
+                .unwrap_or_default()
+                .to_owned();
+            match self.cut_edge(&name) {
+                Some(bytes) => self.write(&name, &bytes, false)?,
+                None => drop(unknown.insert(path)),
+            }
+        }
+        partials::remove(&*self.disk, &unknown)
+    }
+
+    /// The bytes of a tile or bundle at the right edge, as wide as asked for; `None` for what is not wholly there.
+    fn cut_edge(&self, name: &str) -> Option<Vec<u8>> {
+        let last = |level: u32| self.size().0 >> (8 * (level + 1));
+        if let Ok(wanted) = name.parse::<TilePath>() {
+            let hashes = self.edge.get(wanted.level() as usize)?.get(..wanted.width() as usize)?;
+            return (wanted.index() == last(wanted.level().into())).then(|| tile::encode_tile(hashes));
+        }
+        let wanted = name.parse::<BundlePath>().ok()?;
+        let entries = self.bundle.get(..wanted.width() as usize)?;
+        (wanted.index() == last(0))
+            .then(|| tile::encode_bundle(entries).ok())
+            .flatten()
     }
 
     /// Leaves in the tree.
@@ -275,13 +313,7 @@ impl TileStore {
 /// Serves the right edge from memory and the rest from disk.
 impl Source for TileStore {
     fn read(&self, path: &str) -> Result<Option<Vec<u8>>, dab_proof::Error> {
-        if let Ok(wanted) = path.parse::<TilePath>()
-            && let Some(hashes) = self.edge.get(wanted.level() as usize)
-            && wanted.index() == self.size().0 >> (8 * (wanted.level() as u32 + 1))
-            && let Some(hashes) = hashes.get(..wanted.width() as usize)
-        {
-            return Ok(Some(tile::encode_tile(hashes)));
-        }
-        self.files.read(path)
+        self.cut_edge(path)
+            .map_or_else(|| self.files.read(path), |bytes| Ok(Some(bytes)))
     }
 }
