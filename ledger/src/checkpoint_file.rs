@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use dab_proof::checkpoint::{Checkpoint, SignedCheckpoint};
-use dab_proof::policy::Policy;
+use dab_proof::policy::{Policy, Witness};
 use dab_proof::tree::TreeSize;
 
 use crate::Error;
@@ -58,15 +58,19 @@ impl CheckpointFile {
         ];
         let mut known = Vec::new();
         for (place, bytes, unix_ms) in stored {
-            // a power cut may leave the file empty or zeroed, since its bytes are not synced when it is replaced
-            if bytes.iter().all(|&byte| byte == 0) {
+            if is_torn(bytes) {
                 continue;
             }
             let unusable = |error: dab_proof::Error| Error::Inconsistent {
                 reason: format!("the checkpoint in {place} is not one that this ledger issued: {error}"),
             };
             let signed = SignedCheckpoint::parse(bytes).map_err(unusable)?;
-            policy.verify(&signed).map_err(unusable)?;
+            if let Err(error) = policy.verify(&signed) {
+                match lacks_lines(&signed, policy) {
+                    true => continue,
+                    false => return Err(unusable(error)),
+                }
+            }
             known.push(Known { place, signed, unix_ms });
         }
         known.sort_by_key(|known| known.signed.checkpoint().size);
@@ -106,6 +110,28 @@ impl CheckpointFile {
         self.disk.sync_file(&self.path)?;
         self.disk.sync_dir(durable::parent(&self.path))
     }
+}
+
+/// Whether these bytes are what a power cut may leave of a note, whose bytes are not synced when it is replaced: nothing,
+/// zeros, or its beginning.
+fn is_torn(bytes: &[u8]) -> bool {
+    bytes.last().is_none_or(|last| *last != b'\n') || bytes.contains(&0)
+}
+
+/// Whether the note was torn between two lines: this log signed it, and too few cosignatures are left to certify it.
+fn lacks_lines(signed: &SignedCheckpoint, policy: &Policy) -> bool {
+    let logs = policy.logs().iter().map(|log| &log.key);
+    let by_log = signed
+        .note()
+        .verify("checkpoint", logs)
+        .is_ok_and(|lines| !lines.is_empty());
+    let cosigned = |witness: &Witness| {
+        let lines = signed.note().signatures();
+        lines
+            .iter()
+            .any(|line| line.name == witness.key.name() && line.key_id == witness.key.key_id())
+    };
+    by_log && !policy.is_met_by(cosigned)
 }
 
 impl Known {
