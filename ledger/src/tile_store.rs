@@ -33,6 +33,7 @@ use dab_proof::tree::{Frontier, LeafIndex, TreeSize};
 use crate::Error;
 use crate::disk::Disk;
 use crate::durable::Access;
+use crate::planted::planted;
 
 pub(crate) use public_files::PublicFiles;
 
@@ -85,7 +86,9 @@ impl TileStore {
         };
         match store.read_edge().and_then(|()| store.edge_holds()) {
             Ok(true) => {
-                store.renew_partials()?;
+                if !planted("narrower tiles stay as a crash left them") {
+                    store.renew_partials()?;
+                }
                 Ok(store)
             }
             Ok(false) => Err(store.mismatch("they do not hash to it")),
@@ -93,28 +96,21 @@ impl TileStore {
         }
     }
 
-    /// Puts right the partial files of other sizes that earlier runs left: none of them was synced, so a power cut may have
-    /// emptied them, and the replay writes only those of larger sizes again. A checkpoint that was certified after the
-    /// tree had grown on still needs the narrower ones.
+    /// Writes the narrower partial files that earlier runs left once more: they were never synced, so a power cut may have
+    /// emptied them, and no replay comes to their sizes again. A checkpoint that was certified after the tree had grown on
+    /// needs them. The wider ones are a replay's.
     fn renew_partials(&mut self) -> Result<(), Error> {
         let own = partials::of_size(&self.root, self.size())?;
-        let left = partials::left_beside(&*self.disk, &self.root, self.size())?;
-        let (own, others) = left.into_iter().partition(|path| own.contains(path));
-        self.partials = own;
-        let mut unknown = BTreeSet::new();
+        self.partials = partials::left_beside(&*self.disk, &self.root, self.size())?;
+        let others: Vec<PathBuf> = self.partials.difference(&own).cloned().collect();
         for path in others {
-            let name = path
-                .strip_prefix(&self.root)
-                .ok()
-                .and_then(Path::to_str)
-                .unwrap_or_default()
-                .to_owned();
-            match self.cut_edge(&name) {
-                Some(bytes) => self.write(&name, &bytes, false)?,
-                None => drop(unknown.insert(path)),
+            let name = path.strip_prefix(&self.root).ok().and_then(Path::to_str);
+            let name = name.unwrap_or_default().to_owned();
+            if let Some(bytes) = self.cut_edge(&name) {
+                self.write(&name, &bytes, false)?;
             }
         }
-        partials::remove(&*self.disk, &unknown)
+        Ok(())
     }
 
     /// The bytes of a tile or bundle at the right edge, as wide as asked for; `None` for what is not wholly there.

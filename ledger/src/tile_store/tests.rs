@@ -6,6 +6,7 @@ use dab_proof::tile::{new_bundles, new_tiles};
 
 use super::*;
 use crate::disk::LocalDisk;
+use crate::testing::sim_disk::SimDisk;
 
 fn entry(index: u64) -> Vec<u8> {
     format!("entry {index} {}", "x".repeat((index % 7) as usize)).into_bytes()
@@ -222,4 +223,27 @@ fn what_a_crash_left_is_removed_at_the_next_opening_and_a_public_checkpoint_keep
     assert_eq!(widths(dir.path(), "entries/001.p"), [24, 44]);
     append(&mut store, 20);
     check(&store);
+}
+
+/// A flush at seven leaves, five of them certified: only the files of seven were synced, and a power cut emptied those of
+/// five. No replay grows the tree to five again, so whoever checked the public checkpoint found a tile of 0 bytes.
+#[test]
+fn narrower_files_that_a_power_cut_emptied_are_written_again_at_the_next_opening() {
+    let disk = SimDisk::default();
+    let mut store = TileStore::open(Arc::new(disk.clone()), Path::new("public"), Frontier::new()).unwrap();
+    append(&mut store, 5);
+    append(&mut store, 2);
+    flush(&mut store);
+    disk.crash(&mut |_| 0);
+    let store = TileStore::open(Arc::new(disk), Path::new("public"), store.frontier().clone()).unwrap();
+    let hashes: Vec<Hash> = (0..5).map(|index| leaf_hash(&entry(index))).collect();
+    let entries: Vec<Vec<u8>> = (0..5).map(entry).collect();
+    assert_eq!(
+        tile::read_tile(&store.files, TilePath::new(0, 0, 5).unwrap()).unwrap(),
+        hashes
+    );
+    assert_eq!(
+        tile::read_bundle(&store.files, BundlePath::new(0, 5).unwrap()).unwrap(),
+        entries
+    );
 }

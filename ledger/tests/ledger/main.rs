@@ -7,6 +7,7 @@ mod http;
 mod kill;
 mod mixed;
 mod node;
+mod replicas;
 mod syscalls;
 mod world;
 
