@@ -24,6 +24,7 @@ use dab_proof::policy::{Certification, Policy};
 use dab_proof::tree::TreeSize;
 
 use crate::Error;
+use crate::planted::planted;
 
 /// Heads that wait for their quorum. The oldest goes first: a later certified head covers what it covered.
 const CANDIDATES_MAX: usize = 1024;
@@ -166,6 +167,12 @@ impl Certifier {
         Ok(())
     }
 
+    #[cfg(feature = "planted_bugs")]
+    pub(crate) fn sequenced(&self) -> Option<&SignedCheckpoint> {
+        let (_, latest) = self.candidates.last_key_value()?;
+        Some(latest)
+    }
+
     /// The head up to which this replica has yet to cosign; `None` when there is nothing to sign.
     pub(crate) fn to_sign(&self) -> Option<TreeHead> {
         let (_, latest) = self.candidates.last_key_value()?;
@@ -211,6 +218,9 @@ impl Certifier {
 
     /// The note that tells others how far this replica has signed, while that is not certified.
     pub(crate) fn unanswered(&self, time_unix_s: u64) -> Result<Option<SignedCheckpoint>, Error> {
+        if planted("a lost cosignature is not sent again") {
+            return Ok(None);
+        }
         let (Some(cosigner), Some(signed)) = (&self.cosigner, self.signed) else {
             return Ok(None);
         };
@@ -264,7 +274,7 @@ impl Certifier {
         let Some(candidate) = self.candidates.get_mut(&size) else {
             return Ok(());
         };
-        if candidate.checkpoint() != note.checkpoint() {
+        if candidate.checkpoint() != note.checkpoint() && !planted("a note of another root is merged") {
             let ours = candidate.clone();
             self.contradict(ours, note);
             return Ok(());
@@ -275,6 +285,7 @@ impl Certifier {
             };
             // a wrong line under a known name would make every verifier refuse the whole checkpoint
             let fits = candidate.checkpoint().verify_cosignature(&witness.key, line).is_ok();
+            let fits = fits || planted("cosignatures are not verified");
             if fits && !has_line(candidate, &line.name, line.key_id) {
                 // a note takes so many lines and no more; those that are there decide
                 let _ = candidate.add(line.clone());
@@ -313,10 +324,20 @@ impl Certifier {
         let Some(candidate) = self.candidates.get(&size) else {
             return Ok(());
         };
+        let enough = planted("one cosignature less certifies") && candidate.note().signatures().len() > 2;
         let met = self
             .policy
             .is_met_by(|witness| has_line(candidate, witness.key.name(), witness.key.key_id()));
-        if met {
+        if enough && !met {
+            let certification = Certification {
+                log: self.log.name().to_owned(),
+                alone: false,
+                quorum: String::new(),
+                cosigners: Vec::new(),
+            };
+            let signed = candidate.clone();
+            self.certify(signed, certification);
+        } else if met {
             // every line was checked as it came; checked again as a whole, as any auditor will
             let certification = self.policy.verify(candidate)?;
             let signed = candidate.clone();

@@ -45,7 +45,10 @@ mod sequencer;
 #[cfg(feature = "node")]
 mod raft;
 #[cfg(feature = "node")]
-#[cfg_attr(not(feature = "testing"), allow(dead_code, reason = "a node of one replica gets no messages"))]
+#[cfg_attr(
+    not(feature = "testing"),
+    allow(dead_code, reason = "a node of one replica gets no messages")
+)]
 mod replica;
 
 #[cfg(feature = "node")]
@@ -59,7 +62,10 @@ mod state_store;
 mod tile_store;
 
 #[cfg(feature = "node")]
-#[cfg_attr(not(feature = "testing"), allow(dead_code, reason = "a node of one replica has no cosigners"))]
+#[cfg_attr(
+    not(feature = "testing"),
+    allow(dead_code, reason = "a node of one replica has no cosigners")
+)]
 mod certify;
 #[cfg(feature = "node")]
 mod checkpoint_file;

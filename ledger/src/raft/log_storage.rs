@@ -22,6 +22,7 @@ use crate::certify::TreeHead;
 use crate::crash_point::crash_point;
 use crate::disk::Disk;
 use crate::durable::{Access, io};
+use crate::planted::planted;
 
 /// A segment that has grown to this many bytes is closed and the next one begun.
 pub(crate) const SEGMENT_BYTES: u32 = 64 << 20;
@@ -101,7 +102,9 @@ impl LogStorage {
         log.base = replayed.base;
         log.slots = replayed.slots.into();
         log.hard_state = replayed.hard_state;
-        log.signed_head = replayed.signed_head;
+        log.signed_head = replayed
+            .signed_head
+            .filter(|_| !planted("a restart forgets the signed head"));
         let current = log.segments.last_entry().expect("the log has a segment").into_mut();
         if replayed.good < current.length {
             let (segment, from, to) = (current.path.display(), replayed.good, current.length);
@@ -170,7 +173,7 @@ impl LogStorage {
         crash_point!("raft::before_write");
         self.write(&bytes)?;
         crash_point!("raft::written");
-        if batch.sync {
+        if batch.sync && !planted("the raft log is not synced") {
             self.sync()?;
             crash_point!("raft::synced");
         }
@@ -191,7 +194,12 @@ impl LogStorage {
         record.last_of_batch = true;
         let mut bytes = Vec::new();
         record.encode(&self.current().salt, &mut bytes);
-        let result = self.write(&bytes).and_then(|()| self.sync());
+        let result = self
+            .write(&bytes)
+            .and_then(|()| match planted("the signed head is not synced") {
+                true => Ok(()),
+                false => self.sync(),
+            });
         match &result {
             Ok(()) => self.signed_head = Some(head),
             Err(error) => self.poison = Some(error.to_string()),
@@ -322,7 +330,9 @@ impl LogStorage {
     fn remember(&mut self, entries: &[Entry], slots: Vec<Slot>) {
         let Some(first) = entries.first() else { return };
         // an entry replaces all from its index on
-        self.slots.truncate((first.index - self.base.index - 1) as usize);
+        if !planted("a conflicting suffix stays in the raft log") {
+            self.slots.truncate((first.index - self.base.index - 1) as usize);
+        }
         self.slots.extend(slots);
         while self.cache.back().is_some_and(|entry| entry.index >= first.index) {
             self.cache_bytes -= self.cache.pop_back().map_or(0, |entry| entry.data.len());

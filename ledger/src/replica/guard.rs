@@ -11,6 +11,7 @@
 use raft::eraftpb::{Entry, EntryType, Message, MessageType};
 use raft::{INVALID_ID, RawNode};
 
+use crate::planted::planted;
 use crate::raft::RaftStorage;
 use crate::state_machine::LedgerEntry;
 
@@ -84,8 +85,13 @@ pub(crate) fn admit(node: &RawNode<RaftStorage>, from: u64, message: &Message) -
     }
     let last_index = raft.raft_log.last_index();
     match kind {
-        MessageType::MsgHeartbeat if message.commit > last_index => Err(Refusal::Commit),
-        MessageType::MsgAppendResponse if message.index > last_index || message.reject_hint > last_index => {
+        MessageType::MsgHeartbeat if message.commit > last_index && !planted("any commit index is believed") => {
+            Err(Refusal::Commit)
+        }
+        MessageType::MsgAppendResponse
+            if (message.index > last_index || message.reject_hint > last_index)
+                && !planted("any acknowledgement is believed") =>
+        {
             Err(Refusal::Commit)
         }
         MessageType::MsgAppend => check_append(node, message),

@@ -14,6 +14,8 @@ mod client;
 mod faults;
 mod ledger;
 mod network;
+#[cfg(feature = "planted_bugs")]
+pub mod planted;
 mod replica;
 mod report;
 mod rng;

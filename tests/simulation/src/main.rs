@@ -11,6 +11,10 @@ fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
     let (mut seeds, mut from) = (1000, 1);
     while let Some(argument) = arguments.next() {
+        #[cfg(feature = "planted_bugs")]
+        if argument == "--planted" {
+            return search_planted();
+        }
         let number = arguments.next().and_then(|number| number.parse().ok());
         match (argument.as_str(), number) {
             ("--seeds", Some(number)) => seeds = number,
@@ -38,4 +42,22 @@ fn main() -> ExitCode {
     }
     println!("broken seeds: {broken:?}");
     ExitCode::from(u8::from(!broken.is_empty()))
+}
+
+/// Searches for each planted bug, and prints the table of the README.
+#[cfg(feature = "planted_bugs")]
+fn search_planted() -> ExitCode {
+    use dab_simulation::planted::{BUGS, search};
+
+    const SEARCHES: u64 = 3;
+    const SEEDS_MAX: u64 = 30;
+    // many bugs are seen by a panic, which is caught
+    std::panic::set_hook(Box::new(|_| {}));
+    for bug in BUGS {
+        let found = search(bug.name, SEARCHES, SEEDS_MAX);
+        let (count, median) = (found.seeds.len() as u64, found.seeds.get(SEARCHES as usize / 2));
+        let median = median.map_or_else(|| format!("over {SEEDS_MAX}"), u64::to_string);
+        println!("| {} | {count} of {SEARCHES} | {median} | {} |", bug.name, found.seen);
+    }
+    ExitCode::SUCCESS
 }
