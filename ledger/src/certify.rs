@@ -167,10 +167,12 @@ impl Certifier {
         Ok(())
     }
 
-    #[cfg(feature = "planted_bugs")]
-    pub(crate) fn sequenced(&self) -> Option<&SignedCheckpoint> {
-        let (_, latest) = self.candidates.last_key_value()?;
-        Some(latest)
+    /// The checkpoint that receipts are made against: the certified one.
+    pub(crate) fn for_receipts(&self) -> Option<&SignedCheckpoint> {
+        match planted("acknowledged when sequenced") {
+            true => self.candidates.last_key_value().map(|(_, latest)| latest),
+            false => self.certified(),
+        }
     }
 
     /// The head up to which this replica has yet to cosign; `None` when there is nothing to sign.

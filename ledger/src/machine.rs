@@ -362,13 +362,7 @@ impl Machine {
     }
 
     fn receipt(&self, (index, leaf): (LeafIndex, Option<SignedLeaf>)) -> Result<dab_proof::receipt::Receipt, Error> {
-        let checkpoint = self.certifier.certified();
-        #[cfg(feature = "planted_bugs")]
-        let checkpoint = match planted("acknowledged when sequenced") {
-            true => self.certifier.sequenced(),
-            false => checkpoint,
-        };
-        let checkpoint = checkpoint.ok_or(Error::NoCheckpoint)?;
+        let checkpoint = self.certifier.for_receipts().ok_or(Error::NoCheckpoint)?;
         let leaf = match leaf {
             Some(leaf) => leaf,
             None => leaf_at(&self.tiles, index, checkpoint.checkpoint().size)?,
