@@ -21,8 +21,11 @@ function build(node, attributes, children) {
   return node;
 }
 
-const TRICKS =
-  /[\p{Cc}\xad\u061c\u180e\ufeff\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufff9-\ufffb\u{e0000}-\u{e007f}]/gu;
+const TRICKS = new RegExp([
+  String.raw`[\p{Cc}\xad\u061c\u180e\ufeff\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufff9-\ufffb\u{e0000}-\u{e007f}`,
+  // letters and marks by name, of which nothing is seen
+  String.raw`\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0\ufe00-\ufe0f\u{e0100}-\u{e01ef}]`,
+].join(""), "gu");
 
 // Text of a file with every character escaped that could play tricks: control characters, and what reverses the order
 // of reading or is not seen at all. With them, a hostile file could draw a verdict of its own.

@@ -32,7 +32,8 @@ pub(super) fn escape_json(json: &str) -> String {
 }
 
 /// Control characters, and what Unicode calls format characters: marks and overrides of direction, joiners and spaces
-/// without width, line and paragraph separators, tags.
+/// without width, line and paragraph separators, tags. And those that are letters or marks by name, but leave nothing to
+/// see: fillers, vowels that are never drawn, a blank of Braille, selectors of variants.
 fn plays_tricks(character: char) -> bool {
     character.is_control()
         || matches!(character,
@@ -41,7 +42,10 @@ fn plays_tricks(character: char) -> bool {
             | '\u{2028}'..='\u{202e}'
             | '\u{2060}'..='\u{206f}'
             | '\u{fff9}'..='\u{fffb}'
-            | '\u{e0000}'..='\u{e007f}')
+            | '\u{e0000}'..='\u{e007f}'
+            | '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{2800}' | '\u{3164}' | '\u{ffa0}'
+            | '\u{fe00}'..='\u{fe0f}'
+            | '\u{e0100}'..='\u{e01ef}')
 }
 
 #[cfg(test)]
@@ -62,6 +66,11 @@ mod tests {
             ),
             ("\u{200e}\u{200f}", "\\u{200e}\\u{200f}"),
             ("\u{2028}\u{feff}\u{e0041}", "\\u{2028}\\u{feff}\\u{e0041}"),
+            ("a\u{34f}b\u{115f}\u{1160}", "a\\u{34f}b\\u{115f}\\u{1160}"),
+            ("\u{17b4}\u{17b5}\u{2800}", "\\u{17b4}\\u{17b5}\\u{2800}"),
+            ("\u{3164}\u{ffa0}", "\\u{3164}\\u{ffa0}"),
+            ("\u{fe00}\u{fe0f}", "\\u{fe00}\\u{fe0f}"),
+            ("\u{e0100}\u{e01ef}", "\\u{e0100}\\u{e01ef}"),
             ("é 日本 😀 \\n", "é 日本 😀 \\n"),
         ] {
             assert_eq!(escape(text), shown);
@@ -70,7 +79,7 @@ mod tests {
 
     #[test]
     fn json_means_the_same_and_shows_no_tricks() {
-        let text = "\u{1b}\r\n\u{7f}\u{9b}\u{202e}\u{2066}\u{200f}\u{e0041}é\\\"";
+        let text = "\u{1b}\r\n\u{7f}\u{9b}\u{202e}\u{2066}\u{200f}\u{e0041}\u{3164}\u{e01ef}é\\\"";
         let json = escape_json(&format!("{:#}", serde_json::json!({ "x": text })));
         assert!(
             !json.contains(|character| plays_tricks(character) && character != '\n'),
