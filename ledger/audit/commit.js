@@ -50,7 +50,7 @@ async function checkFilesRoot(leaf, { adds }) {
   const paths = new Set(adds.map((add) => add.path));
   if (paths.size !== adds.length) throw malformed("commit file", "it adds a file twice");
   const lines = adds.map(({ path, size, blake3 }) => utf8.encode(`${path}\0${size}\0${blake3}\n`)).sort(compareBytes);
-  const hashes = await Promise.all(lines.map(leafHash));
+  const hashes = await hashEach(lines.length, (at) => leafHash(lines[at]));
   const root = lines.length === 0 ? undefined : hex(await treeHash(hashes));
   need(root === leaf.files && BigInt(lines.length) === leaf.fileCount, "files_root_differs",
     "the list of added files is not the notarized one: its root differs");
@@ -146,7 +146,7 @@ function storagePath(path) {
 // Holds a data file against the files that a commit adds. `path` is as much of its path as is known. Returns the add.
 async function checkData(adds, path, file, progress) {
   const shared = adds.map((add) => Math.max(sharedSegments(add.path, path), sharedSegments(add.stored, path)));
-  const most = Math.max(0, ...shared);
+  const most = shared.reduce((most, one) => Math.max(most, one), 0); // more than a call may have arguments
   const candidates = most === 0 ? [] : adds.filter((_, at) => shared[at] === most);
   need(candidates.length > 0, "unknown_data_file", "the commit adds no file of this name");
   const differs = (how) => new Invalid("data_differs", `the data file is not the one that was added: ${how}`);

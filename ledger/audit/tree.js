@@ -2,16 +2,28 @@
 "use strict";
 
 const PROOF_HASHES_MAX = 63;
+const HASHES_AT_ONCE_MAX = 1024; // one at a time is slow, all at once holds much memory
 
 // Root over leaf hashes: pairs level by level; an odd last one moves up unpaired.
 async function treeHash(hashes) {
   while (hashes.length > 1) {
-    const parents = [];
-    for (let at = 0; at + 1 < hashes.length; at += 2) parents.push(await nodeHash(hashes[at], hashes[at + 1]));
-    if (hashes.length % 2 === 1) parents.push(hashes.at(-1));
-    hashes = parents;
+    const level = hashes;
+    hashes = await hashEach(Math.ceil(level.length / 2), (at) => {
+      const [left, right] = [level[2 * at], level[2 * at + 1]];
+      return right === undefined ? left : nodeHash(left, right);
+    });
   }
   return hashes[0] ?? sha256();
+}
+
+// The hashes that `hashAt` has at 0, 1, 2..., a block of them at once.
+async function hashEach(length, hashAt) {
+  const hashes = [];
+  for (let start = 0; start < length; start += HASHES_AT_ONCE_MAX) {
+    const block = Array.from({ length: Math.min(HASHES_AT_ONCE_MAX, length - start) }, (_, at) => hashAt(start + at));
+    hashes.push(...await Promise.all(block));
+  }
+  return hashes;
 }
 
 // Follows an inclusion proof from a leaf's hash up. Returns the root that it leads to and the steps on the way, each
