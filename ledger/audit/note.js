@@ -12,6 +12,25 @@ const KEY_NAME_BYTES_MAX = 255;
 // Signature types: logs and writers sign a note's text; witnesses sign it with a time before it (tlog-cosignature).
 const PLAIN_KEY = 1, COSIGNER_KEY = 4;
 
+// The points of the curve whose order is 1, 2, 4 or 8, in every spelling of 32 bytes but for the sign, the highest bit.
+// As a public key, or as the first half of a signature, such a point lets one signature fit several texts; the curve's
+// arithmetic is right with them, so a browser need not object.
+const SMALL_ORDER = new Set([
+  `00${"00".repeat(31)}`,
+  `01${"00".repeat(31)}`,
+  "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+  "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+  `ec${"ff".repeat(30)}7f`,
+  `ed${"ff".repeat(30)}7f`, // 0 and 1 again, written with the field's prime added
+  `ee${"ff".repeat(30)}7f`,
+]);
+
+function isSmallOrder(point) {
+  const unsigned = point.slice();
+  unsigned[31] &= 0x7f;
+  return SMALL_ORDER.has(hex(unsigned));
+}
+
 // A verifier key, written <name>+<hex key id>+<base64 of type and public key>.
 class Key {
   static async parse(text, kind, role) {
@@ -27,6 +46,7 @@ class Key {
     key.kind = material[0];
     key.publicKey = material.slice(1);
     if (id !== hex(key.id)) throw malformed("key", `${name} has another key id than ${id}`);
+    if (isSmallOrder(key.publicKey)) throw malformed("key", `${name} is no safe public key, its order is small`);
     need(key.kind === kind, "wrong_key",
       `key ${name} has signature type 0x${hex([key.kind])}, but ${role} needs 0x${hex([kind])}`);
     return key;
@@ -48,9 +68,9 @@ class Key {
       signature = signature.slice(8);
     }
     if (signature.length !== 64) return null;
+    if (isSmallOrder(signature.slice(0, 32))) return null;
     try {
-      const key = await crypto.subtle.importKey("raw", this.publicKey, "Ed25519", false, ["verify"]);
-      return (await crypto.subtle.verify("Ed25519", key, signature, text)) ? time : null;
+      return (await fitsEd25519(this.publicKey, signature, text)) ? time : null;
     } catch {
       return null; // 32 bytes that are no point of the curve
     }

@@ -25,6 +25,10 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 NOTE_BYTES_MAX, LEAF_BYTES_MAX, OPERATION_BYTES_MAX, PROOF_HASHES_MAX = 1 << 20, 4096, 64, 63
+# y of every point of order 1, 2, 4 or 8, also in spellings beyond the prime: with such a key, or such a first half of a
+# signature, one signature could fit several texts
+P, Y8 = 2**255 - 19, 0x05FC536D880238B13933C6D305ACDFD5F098EFF289F4C345B027B2C28F95E826
+SMALL_ORDER = {0, 1, P - 1, P, P + 1, Y8, P - Y8}
 LOG_KEY, COSIGNER_KEY = 1, 4  # signature types: signed-note (logs, writers), tlog-cosignature (witnesses)
 
 
@@ -101,6 +105,7 @@ class Key:
         self.kind, self.public = raw[0], raw[1:]
         self.id = hashlib.sha256(self.name.encode("utf-8", "surrogateescape") + b"\n" + raw).digest()[:4]
         need(self.name and key_id == self.id.hex() and self.kind == kind, f"no verifier key of type {kind}: {text!r}")
+        need(not small_order(self.public), f"no safe public key: {text!r}")
 
     def verify(self, text, signature):
         """Raises unless the signature holds; returns a cosignature's time."""
@@ -110,10 +115,16 @@ class Key:
             time, signature = struct.unpack(">Q", signature[:8])[0], signature[8:]
             text = f"cosignature/v1\ntime {time}\n".encode() + text
         try:
+            if small_order(signature[:32]):
+                raise InvalidSignature
             Ed25519PublicKey.from_public_bytes(self.public).verify(signature, text)
         except (InvalidSignature, ValueError):
             raise Invalid(f"the signature of {self.name} does not hold") from None
         return time
+
+
+def small_order(point):
+    return int.from_bytes(point, "little") & ~(1 << 255) in SMALL_ORDER
 
 
 def parse_note(raw):

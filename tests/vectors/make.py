@@ -21,6 +21,8 @@ of the receipt, of its leaf, of its checkpoint; signatures; ledger; inclusion; w
 """
 
 import base64
+import copy
+import hashlib
 import json
 import sys
 import tempfile
@@ -33,7 +35,7 @@ from blake3 import blake3
 
 from forgeries import RECEIPT_FORGERIES, RECEIPT_NEUTRAL, Evidence, not_canonical
 from made_ledger import COSIGNER_KEY, MadeLedger, Signer, b64, leaf_text, note
-from verifier import leaf_hash
+from verifier import LOG_KEY, leaf_hash
 
 VALID, INVALID, UNDECIDED = "VALID", "INVALID", "UNDECIDED"
 
@@ -74,6 +76,42 @@ def evidence_of(ledger, index, table, version):
     commit = (folder / f"_delta_log/{version:020}.json").read_bytes()
     names = [f"part-{version:05}-{n}.parquet" for n in range(2)]
     return Evidence(ledger.receipt(index), commit, tuple((name, (folder / name).read_bytes()) for name in names))
+
+
+# Every spelling of the points of order 1, 2, 4 and 8, but for the sign, the highest bit: y in 32 bytes, little end
+# first. The last two are 0 and 1 again, with the field's prime added.
+SMALL_ORDER = ["00" * 32, "01" + "00" * 31, "ec" + "ff" * 30 + "7f"]
+SMALL_ORDER += ["26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05"]
+SMALL_ORDER += ["c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a"]
+SMALL_ORDER += ["ed" + "ff" * 30 + "7f", "ee" + "ff" * 30 + "7f"]
+GROUP_ORDER = (1 << 252) + 27742317777372353535851937790883648493
+
+
+class NeutralR:
+    """Signs with the neutral element as the point R. Ed25519's equation holds; strict verifiers refuse the point."""
+
+    def __init__(self, private):
+        seed = hashlib.sha512(private.private_bytes_raw()).digest()[:32]
+        self.scalar = int.from_bytes(seed, "little") & ((1 << 254) - 8) | 1 << 254
+        self.public = private.public_key().public_bytes_raw()
+
+    def sign(self, message):
+        point = bytes.fromhex(SMALL_ORDER[1])
+        challenge = hashlib.sha512(point + self.public + message).digest()
+        scalar = int.from_bytes(challenge, "little") * self.scalar % GROUP_ORDER
+        return point + scalar.to_bytes(32, "little")
+
+
+def with_neutral_r(signer):
+    signer = copy.copy(signer)
+    signer.private = NeutralR(signer.private)
+    return signer
+
+
+def weak_key(point, kind=LOG_KEY):
+    """The vkey of a point that is given as its bytes."""
+    material = bytes([kind]) + point
+    return f"weak.example+{hashlib.sha256(b'weak.example' + bytes([10]) + material).hexdigest()[:8]}+{b64(material)}"
 
 
 # receipt.json
@@ -186,6 +224,8 @@ def signed(directory):
     impostor = Signer(ledger.writer.name, "impostor")
     impostor.id = ledger.writer.id
     yield taken("leaf: signed with another key under a writer's key id", leaf(writer=impostor), reason="bad_signature")
+    strange = leaf(writer=with_neutral_r(ledger.writer))
+    yield taken("leaf: signed with a point R of small order", strange, reason="bad_signature")
     longest = leaf(edit=lambda text: text.replace(b"WRITE", b"W" * 64))
     yield taken("leaf: an operation of 64 characters", longest, VALID)
     parent = b64(leaf_hash(b""))
@@ -363,6 +403,11 @@ def certified(directory):
     yield case(**bad, lines_of=late, name="a cosignature at 2^63")
     other = with_r4(lambda text: replicas[3].line(text.replace(b"\n1\n", b"\n2\n")))
     yield case(**bad, lines_of=other, name="a cosignature of another size")
+    strange = with_r4(with_neutral_r(replicas[3]).line)
+    yield case(**bad, lines_of=strange, name="a cosignature with a point R of small order")
+    strange = with_neutral_r(ledger.log).line
+    alone = bad | {"policy": "none"}
+    yield case(**alone, lines_of=strange, name="a log's signature with a point R of small order")
 
 
 # trust.json
@@ -424,6 +469,16 @@ def trust(directory):
     ]:
         text = text if isinstance(text, bytes) else text.encode()
         yield vector(f"policy: {name}", ledger, evidence, verdict, reason, policy=text)
+    points = [bytes.fromhex(y) for y in SMALL_ORDER]
+    points += [point[:31] + bytes([point[31] | 0x80]) for point in points]
+    weak = {"verdict": UNDECIDED, "reason": "malformed"}
+    for point in points:
+        text = f"log {log}\nlog {weak_key(point)}\nquorum none\n".encode()
+        yield vector(f"policy: a log's key of small order, {point.hex()}", ledger, evidence, **weak, policy=text)
+    text = f"log {log}\nwitness w {weak_key(points[1], COSIGNER_KEY)}\nquorum none\n".encode()
+    yield vector("policy: a witness's key of small order", ledger, evidence, **weak, policy=text)
+    text = f"{writer} *\n{weak_key(points[1])} *\n".encode()
+    yield vector("writers: a key of small order", ledger, evidence, **weak, writers=text)
     for name, verdict, reason, text in [
         ("comments and tabs", VALID, None, f"# all\n\n{writer}\ttable/*\tdigest/a \n"),
         ("a beginning", VALID, None, f"{writer} dig*\n"),

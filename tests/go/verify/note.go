@@ -2,7 +2,9 @@ package verify
 
 import (
 	"bytes"
+	"crypto/ed25519"
 	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"strings"
@@ -46,7 +48,34 @@ func parseKey(vkey string, signatureType byte) (Key, error) {
 	if fmt.Sprintf("%s+%08x+%s", verifier.Name(), verifier.KeyHash(), material) != vkey {
 		return Key{}, fmt.Errorf("%.120q has a key id that does not fit", vkey)
 	}
+	if smallOrder(raw[1:]) {
+		return Key{}, fmt.Errorf("%.120q is no safe public key, its order is small", vkey)
+	}
 	return Key{verifier, [32]byte(raw[1:])}, nil
+}
+
+// Verify is the packages' check, but for signatures whose point R has a small order: those could fit several texts.
+// R stands in the first half of the last 64 bytes, with a cosignature's time before them.
+func (key Key) Verify(msg, sig []byte) bool {
+	return len(sig) >= ed25519.SignatureSize && !smallOrder(sig[len(sig)-ed25519.SignatureSize:][:32]) &&
+		key.Verifier.Verify(msg, sig)
+}
+
+// The points of the curve whose order is 1, 2, 4 or 8, in every spelling of 32 bytes but for the sign, the highest bit.
+var smallOrderPoints = map[string]bool{
+	"00" + strings.Repeat("00", 31):                                    true,
+	"01" + strings.Repeat("00", 31):                                    true,
+	"26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05": true,
+	"c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a": true,
+	"ec" + strings.Repeat("ff", 30) + "7f":                             true,
+	"ed" + strings.Repeat("ff", 30) + "7f":                             true, // 0 and 1 again, plus the field's prime
+	"ee" + strings.Repeat("ff", 30) + "7f":                             true,
+}
+
+func smallOrder(point []byte) bool {
+	unsigned := [32]byte(point)
+	unsigned[31] &= 0x7f
+	return smallOrderPoints[hex.EncodeToString(unsigned[:])]
 }
 
 func (key Key) signed(signature note.Signature) bool {
