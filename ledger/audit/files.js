@@ -2,6 +2,7 @@
 "use strict";
 
 const FILES_MAX = 1000; // that are looked at in one drop
+const NAMES_MAX = 3; // that are said of those that are ignored for one reason
 
 const PLACES = {
   proof: { title: "Receipt", hint: "a file .tlog-proof", needed: true },
@@ -22,6 +23,39 @@ async function placeOf(path, file) {
   if (segments.length > 1) return name.endsWith(".parquet") ? "data" : null;
   const header = "c2sp.org/tlog-proof@v1";
   return (await file.slice(0, header.length).text().catch(() => "")) === header ? "proof" : "data";
+}
+
+// Of files that were given together, each with its place: those that may be put there, and in words, what is ignored
+// and why. Evidence comes from strangers, and must not bring along whom to trust: a policy or writers file never
+// replaces one that is there, and the two come from one folder.
+function admit(placed, given) {
+  const ignored = [];
+  let admitted = placed;
+  const ignore = (items, why) => {
+    if (items.length === 0) return;
+    const more = items.length > NAMES_MAX ? ` and ${items.length - NAMES_MAX} more` : "";
+    ignored.push(`${items.slice(0, NAMES_MAX).map(({ path }) => path).join(", ")}${more} ignored: ${why}`);
+    admitted = admitted.filter((item) => !items.includes(item));
+  };
+  const of = (place) => admitted.filter((item) => item.place === place);
+  for (const [place, { title, many }] of Object.entries(PLACES)) {
+    const kind = title.toLowerCase();
+    if (!many && of(place).length > 1) ignore(of(place), `more than one (${kind}) at once, give the one that you mean`);
+    const isTrust = place === "policy" || place === "writers";
+    if (isTrust && given[place] !== null) ignore(of(place), `a file is given already (${kind}), remove it first`);
+  }
+  const trust = [...of("policy"), ...of("writers")];
+  const there = given.policy ?? given.writers ?? trust[0];
+  if (!trust.every((item) => fromOneFolder(item, there))) {
+    ignore(trust, "policy and writers must be given together and from one folder, or each by its own button");
+  }
+  return { admitted, ignored };
+}
+
+// A file that is given alone brings no folder along, so what counts is the folder in what was given together.
+function fromOneFolder(one, two) {
+  const folder = ({ path }) => path.slice(0, path.lastIndexOf("/") + 1);
+  return one.gesture === two.gesture && folder(one) === folder(two);
 }
 
 // The files of a file input, with their paths.

@@ -3,16 +3,29 @@
 
 const given = { proof: null, policy: null, writers: null, commit: null, data: [] };
 let turn = 0; // of checking; an answer that comes when files have changed is dropped
+let gestures = 0; // of giving files together; 0 is each file by its own place's button
 
 const at = (id) => document.getElementById(id);
 
 // files in
 
 async function take(files) {
+  const gesture = ++gestures;
+  const placed = [];
   for (const { path, file } of files) {
     const place = await placeOf(path, file);
-    if (place !== null) put(place, { path, file });
+    if (place !== null) placed.push({ place, path, file, gesture });
   }
+  const { admitted, ignored } = admit(placed, given); // at the last moment: another gesture may have given files
+  for (const item of admitted) put(item.place, item);
+  showIgnored(ignored);
+  changed();
+}
+
+// One place's own button: who presses it means this place, and may replace what is there.
+function takeFor(place, items) {
+  for (const item of items) put(place, { ...item, gesture: 0 });
+  showIgnored([]);
   changed();
 }
 
@@ -36,11 +49,11 @@ function showPlaces() {
     const items = [given[place] ?? []].flat();
     const choose = element("input", {
       type: "file", id: `${place}-file`, multiple: many ?? false, "aria-label": `choose: ${title}`,
-      change: ({ target }) => (chosenFiles(target).forEach((item) => put(place, item)), changed()),
+      change: ({ target }) => takeFor(place, chosenFiles(target)),
     });
     const remove = element("button", {
       type: "button", id: `${place}-remove`, "aria-label": `remove: ${title}`,
-      click: () => ((given[place] = many ? [] : null), changed()),
+      click: () => ((given[place] = many ? [] : null), takeFor(place, [])),
     }, "remove");
     const names = items.map(({ path, file }) => `${path}, ${count(file.size, "byte", "bytes")}`).join("; ");
     const absent = needed ? `missing: ${hint}` : hint;
@@ -51,6 +64,11 @@ function showPlaces() {
       element("span", { class: "buttons" }, chooser, ...(items.length > 0 ? [remove] : [])));
   }));
   (at(focused) ?? at(focused.replace(/-remove$/, "-file")))?.focus();
+}
+
+function showIgnored(ignored) {
+  at("ignored").hidden = ignored.length === 0;
+  at("ignored").replaceChildren(...ignored.map((words) => element("p", {}, words)));
 }
 
 // report out
@@ -64,6 +82,11 @@ async function check() {
     say(`Nothing is judged yet. Missing: ${missing.map(([, { title }]) => title.toLowerCase()).join(", ")}.`);
     return;
   }
+  if (!fromOneFolder(policy, writers)) {
+    say(`Nothing is judged yet. The policy (${policy.path}) and the writers (${writers.path}) were not given from ` +
+      "one folder: give both together, or both by their own buttons.");
+    return;
+  }
   say("Checking…");
   const progress = (path, part) => {
     if (mine !== turn) throw new Error("the files have changed"); // ends the work, whose report nobody waits for
@@ -73,7 +96,7 @@ async function check() {
   try {
     const report = await verify({ ...asked, tableId: at("table-id").value.trim() });
     if (mine !== turn) return;
-    at("report").replaceChildren(...reportElements(report));
+    at("report").replaceChildren(...reportElements(report, { policy: policy.path, writers: writers.path }));
     say(`${report.verdict}: ${report.title}`);
     at("status").classList.add("shown-below");
   } catch (error) {
@@ -90,21 +113,23 @@ function say(words) {
 
 const SIGNS = { VALID: "✓", INVALID: "✗", UNDECIDED: "?" };
 
-function reportElements(report) {
-  const { verdict, title, facts, verified, certification } = report;
+function reportElements(report, paths) {
+  const { verdict, title, facts, trust, verified, certification } = report;
   const banner = element("section", { class: `verdict ${verdict.toLowerCase()}`, id: "verdict" },
     element("p", { class: "word" }, element("span", { "aria-hidden": "true" }, `${SIGNS[verdict]} `), verdict),
     element("p", {}, title));
   if (certification) {
     banner.append(element("p", { class: certification.alone ? "alone" : "cosigned" }, certificationText(certification)));
   }
-  const pairs = facts.flatMap(([name, value]) => [element("dt", {}, name), element("dd", {}, value)]);
+  const digests = Object.entries(trust).map(([place, digest]) => [place, `${paths[place]}, SHA-256 ${digest}`]);
   return [
     banner,
+    digests.length === 0 ? null : section("judged by", factList(digests),
+      element("p", { class: "quiet" }, "Whoever made these two files decided whom to trust. Are they yours?")),
     list("failed", report.failures.map(findingText)),
     list("could not be read", report.undecided.map(findingText)),
     ...(verified ? [
-      section("what the leaf says", element("dl", { class: "facts" }, ...pairs)),
+      section("what the leaf says", factList(facts)),
       list("checked", report.checked),
       list("not checked", report.notChecked),
       list("signed by", report.signatures.map(signatureText)),
@@ -112,6 +137,11 @@ function reportElements(report) {
       section("the way to the root", pathDrawing(verified)),
     ] : []),
   ].filter(Boolean);
+}
+
+function factList(facts) {
+  const pairs = facts.flatMap(([name, value]) => [element("dt", {}, name), element("dd", {}, value)]);
+  return element("dl", { class: "facts" }, ...pairs);
 }
 
 function list(heading, items) {

@@ -8,7 +8,7 @@
 async function verify({ proof, policy, writers, commit = null, data = [], tableId = "", progress = () => {} }) {
   const report = {
     title: "receipt", facts: [], checked: [], signatures: [], certification: null, failures: [], undecided: [],
-    notChecked: [], verified: null,
+    notChecked: [], trust: {}, verified: null,
   };
   try {
     await checkAll(report, { proof, policy, writers, commit, data, tableId, progress });
@@ -22,7 +22,7 @@ async function verify({ proof, policy, writers, commit = null, data = [], tableI
 async function checkAll(report, { proof, policy, writers, commit, data, tableId, progress }) {
   const withheld = await missingCryptography();
   if (withheld !== null) throw new Undecided("browser", withheld);
-  const trust = await usableTrust(policy, writers);
+  const trust = await usableTrust(report, policy, writers);
   const verified = await checkReceipt(parseReceipt(await readSmall("receipt", proof, RECEIPT_BYTES_MAX)), trust);
   describe(report, verified);
   const { leaf } = verified;
@@ -40,11 +40,14 @@ async function checkAll(report, { proof, policy, writers, commit, data, tableId,
   if (leaf.tableId !== null) report.notChecked.push("the user named in the commit: that is the writer's word");
 }
 
-// An unusable trust folder says nothing about the receipt.
-async function usableTrust(policy, writers) {
+// An unusable trust folder says nothing about the receipt. The report gets the SHA-256 of the bytes that were judged by.
+async function usableTrust(report, policy, writers) {
   try {
-    return await readTrust(await readSmall("policy", policy, TRUST_BYTES_MAX),
-      await readSmall("writers file", writers, TRUST_BYTES_MAX));
+    const policyBytes = await readSmall("policy", policy, TRUST_BYTES_MAX);
+    report.trust.policy = hex(await sha256(policyBytes));
+    const writersBytes = await readSmall("writers file", writers, TRUST_BYTES_MAX);
+    report.trust.writers = hex(await sha256(writersBytes));
+    return await readTrust(policyBytes, writersBytes);
   } catch (error) {
     if (!(error instanceof Invalid)) throw error;
     throw new Undecided(error.reason, `the trust folder cannot be used: ${error.message}`);
