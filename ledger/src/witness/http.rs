@@ -25,8 +25,12 @@ use super::request::REQUEST_BYTES_MAX;
 /// How long a client may take to send its request's body.
 const BODY_WAIT_MAX: Duration = Duration::from_secs(10);
 
-/// Requests that are read or decided at once; each may hold a body, and waits for the disk.
+/// Requests that are decided at once; each waits for the disk. One that is still being read takes no place: whoever sends
+/// nothing must not keep others out.
 const REQUESTS_MAX: usize = 32;
+
+/// How long a request that was read waits for its place: less than a ledger waits for an answer.
+const PLACE_WAIT_MAX: Duration = Duration::from_secs(4);
 
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 const TREE_SIZE: HeaderValue = HeaderValue::from_static("text/x.tlog.size");
@@ -48,16 +52,16 @@ pub fn router(witness: Arc<Witness>) -> Router {
 }
 
 async fn add_checkpoint(State(parts): State<Parts>, body: Body) -> Response {
-    let Ok(place) = parts.places.try_acquire_owned() else {
-        return plain(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "too many requests at once, ask again\n",
-        );
-    };
     let body = match tokio::time::timeout(BODY_WAIT_MAX, to_bytes(body, REQUEST_BYTES_MAX)).await {
         Ok(Ok(body)) => body,
         Ok(Err(_)) => return plain(StatusCode::PAYLOAD_TOO_LARGE, "the request is too long, or broke off\n"),
         Err(_) => return plain(StatusCode::REQUEST_TIMEOUT, "the request took too long to come\n"),
+    };
+    let Ok(Ok(place)) = tokio::time::timeout(PLACE_WAIT_MAX, parts.places.acquire_owned()).await else {
+        return plain(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "too many requests at once, ask again\n",
+        );
     };
     // a client that hangs up does not end this: what was begun is made durable
     let decided = tokio::task::spawn_blocking(move || {

@@ -3,6 +3,8 @@
 use dab_proof::checkpoint::SignedCheckpoint;
 use dab_proof::note::{NoteSignature, SigningKey};
 use dab_proof::tree::TreeSize;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use crate::world::{NOW_UNIX_S, World, ledger, log_hash, request};
 
@@ -166,4 +168,25 @@ async fn foreign_lines_under_a_checkpoint_are_neither_kept_nor_served() {
         .map(|line| line.name.clone())
         .collect();
     assert_eq!(names, ["dab/test", "witness.example/w1"]);
+}
+
+/// Each of them had one of the places that requests are decided in, before a byte of its body came: 32 from one address
+/// shut the witness.
+#[tokio::test]
+async fn clients_that_send_no_body_keep_nobody_out() {
+    const STALLED: usize = 64;
+    let world = World::for_tiny_ledgers().await;
+    let mut stalled = Vec::new();
+    for _ in 0..STALLED {
+        let mut stream = TcpStream::connect(world.http().0).await.unwrap();
+        let head = "POST /add-checkpoint HTTP/1.1\r\nhost: w\r\nexpect: 100-continue\r\ncontent-length: 100\r\n\r\n";
+        stream.write_all(head.as_bytes()).await.unwrap();
+        // the witness says so when it begins to wait for the body
+        let mut answer = [0; 12];
+        stream.read_exact(&mut answer).await.unwrap();
+        assert_eq!(&answer, b"HTTP/1.1 100");
+        stalled.push(stream);
+    }
+    let told = world.post(&request(&ledger(3, "leaf"), 0, 3)).await;
+    assert_eq!(told.status, 200, "{}", told.body);
 }

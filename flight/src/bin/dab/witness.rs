@@ -16,9 +16,10 @@ use dab_proof::report::escape;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Connections open at once, and from one address: ledgers are few, and each keeps one.
+/// Connections open at once, and from one address: ledgers are few, and each keeps one. Few enough from one address that
+/// many have to come together to take them all.
 const CONNECTIONS_MAX: usize = 256;
-const CONNECTIONS_PER_ADDRESS_MAX: usize = 64;
+const CONNECTIONS_PER_ADDRESS_MAX: usize = 8;
 
 /// How long a connection on which nothing moves is kept.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
