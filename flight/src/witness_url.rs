@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use dab_ledger::witness::{ANSWER_BYTES_MAX, HttpAnswer, WitnessHttp};
-use reqwest::{Client, header, redirect};
+use reqwest::{Client, Url, header, redirect};
 
 use crate::{Error, reasons};
 
@@ -21,14 +21,22 @@ pub struct WitnessUrl {
 }
 
 impl WitnessUrl {
-    /// The witness whose submission prefix is `url`. `ca_pem` is a certificate authority to accept besides the system's.
+    /// The witness whose submission prefix is `url`, which has no user or password in it. `ca_pem` is a certificate authority
+    /// to accept besides the system's. Proxies of the environment are not used.
     pub fn new(url: &str, ca_pem: Option<&[u8]>) -> Result<Self, Error> {
+        let parsed = Url::parse(url).map_err(|error| Error::Tls(format!("a witness's URL is none: {error}")))?;
+        if !parsed.username().is_empty() || parsed.password().is_some() {
+            // without the URL itself: these words are logged
+            let reason = "a witness's URL has a user or a password in it, which messages would repeat: leave them out";
+            return Err(Error::Tls(reason.to_owned()));
+        }
         let unusable =
             |error: &reqwest::Error| Error::Tls(format!("cannot reach a witness at {url}: {}", reasons(error)));
         let mut client = Client::builder()
             .timeout(REQUEST_TIMEOUT)
             .pool_idle_timeout(IDLE_TIMEOUT)
-            .redirect(redirect::Policy::none());
+            .redirect(redirect::Policy::none())
+            .no_proxy();
         if let Some(pem) = ca_pem {
             let ca = reqwest::Certificate::from_pem(pem).map_err(|error| unusable(&error))?;
             client = client.add_root_certificate(ca);
@@ -109,6 +117,13 @@ mod tests {
         assert_eq!(ask("/w/").await, Ok(told));
         assert_eq!(ask("/elsewhere").await.unwrap().status, 307);
         assert!(ask("/long").await.unwrap_err().contains("longer than"));
+        let named = WitnessUrl::new("https://ann:secret@witness.example/", None)
+            .unwrap_err()
+            .to_string();
+        assert!(
+            named.contains("a user or a password") && !named.contains("secret"),
+            "{named}"
+        );
         stop.send(()).unwrap();
         server.await.unwrap().unwrap();
         assert!(ask("/w").await.is_err(), "nobody listens any more");

@@ -7,6 +7,7 @@ import ipaddress
 import os
 import re
 import signal
+import socket
 import ssl
 import subprocess
 import time
@@ -320,3 +321,35 @@ def test_wrong_input_gets_a_reason(ledger, witness, tmp_path):
     found = run(*busy, check=False, timeout=CALL_SECONDS_MAX)
     assert found.returncode == 1 and "cosigner.key" in found.stderr, found.stderr
     assert key.read_text().strip() not in found.stderr
+
+
+def test_one_address_does_not_shut_the_witness(witness, ledger):
+    """Requests whose body never comes take neither the places in which requests are decided nor all the connections."""
+    address = re.sub("^http://", "", witness.url).split(":")
+    head = b"POST /add-checkpoint HTTP/1.1\r\nhost: w\r\nexpect: 100-continue\r\ncontent-length: 100\r\n\r\n"
+    stalled, waiting = [], 0
+    try:
+        for _ in range(40):
+            stalled.append(socket.create_connection((address[0], int(address[1])), CALL_SECONDS_MAX))
+            try:
+                stalled[-1].sendall(head)
+                # a closed connection answers with nothing: this address has enough of them
+                waiting += stalled[-1].recv(12) == b"HTTP/1.1 100"
+            except ConnectionError:
+                pass
+        assert waiting == 8
+        connection = http.client.HTTPConnection(*address, timeout=CALL_SECONDS_MAX, source_address=("127.0.0.2", 0))
+        connection.request("POST", "/add-checkpoint", request(ledger.entries[:7], ledger.checkpoint(7), 0))
+        assert connection.getresponse().status == 200
+        connection.close()
+    finally:
+        for connection in stalled:
+            connection.close()
+
+
+def test_a_fork_that_is_sent_again_fills_no_log(witness, ledger, forged):
+    grow(witness, ledger, 7)
+    for _ in range(3):
+        assert witness.add(forged.entries[:7], forged.checkpoint(7), 7)[0] == 422
+    witness.stop()
+    assert witness.errors.read_text().count("a ledger contradicts itself") == 1
