@@ -2,6 +2,10 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+/// Seconds that a time of somebody else may be ahead of the clock: one beyond that was taken from a clock that is wrong, and
+/// says nothing.
+pub(crate) const AHEAD_S_MAX: u64 = 600;
+
 /// Tells the time.
 pub trait Clock: Send + Sync + std::fmt::Debug {
     /// Milliseconds since 1970-01-01 UTC.

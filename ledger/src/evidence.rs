@@ -13,13 +13,22 @@ pub(crate) const PIECES_MAX: usize = 64;
 /// Characters of a piece's digest in its folder's name.
 const DIGEST_CHARS: usize = 16;
 
-/// Writes the files into a folder of their own below `dir`, durably, and gives its path. The same files come to the same
+/// What is kept of one piece.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Piece {
+    /// Its folder.
+    pub(crate) folder: PathBuf,
+    /// Whether it was not there before.
+    pub(crate) is_new: bool,
+}
+
+/// Writes the files into a folder of their own below `dir`, durably, for whom `access` says. The same files come to the same
 /// folder again. `None` when `dir` holds [`PIECES_MAX`] others of the kind already.
 ///
 /// # Errors
 ///
 /// [`Error::Io`].
-pub(crate) fn keep(dir: &Path, kind: &str, files: &[(&str, &[u8])]) -> Result<Option<PathBuf>, Error> {
+pub(crate) fn keep(dir: &Path, kind: &str, files: &[(&str, &[u8])], access: Access) -> Result<Option<Piece>, Error> {
     let mut whole = Vec::new();
     for (name, bytes) in files {
         whole.extend((bytes.len() as u64).to_be_bytes());
@@ -28,17 +37,19 @@ pub(crate) fn keep(dir: &Path, kind: &str, files: &[(&str, &[u8])]) -> Result<Op
     }
     let digest = leaf_hash(&whole).to_hex();
     let folder = dir.join(format!("{kind}-{}", &digest[..DIGEST_CHARS]));
-    if !folder.is_dir() && pieces(dir, kind) >= PIECES_MAX {
+    let is_new = !folder.is_dir();
+    if is_new && pieces(dir, kind) >= PIECES_MAX {
         return Ok(None);
     }
+    durable::create_dir(dir, access)?;
     for (name, bytes) in files {
         let path = folder.join(name);
         // as after a crash between two of the files
         if durable::read(&path)?.as_deref() != Some(*bytes) {
-            durable::write(&path, bytes, Access::Everyone)?;
+            durable::write(&path, bytes, access)?;
         }
     }
-    Ok(Some(folder))
+    Ok(Some(Piece { folder, is_new }))
 }
 
 fn pieces(dir: &Path, kind: &str) -> usize {
@@ -55,20 +66,37 @@ fn pieces(dir: &Path, kind: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
 
     #[test]
     fn the_same_piece_is_kept_once_and_their_number_is_bounded() {
         let dir = tempfile::tempdir().unwrap();
-        let keep = |first: &[u8]| super::keep(dir.path(), "fork", &[("first", first), ("second", b"b")]).unwrap();
-        let folder = keep(b"a").unwrap();
-        std::fs::remove_file(folder.join("second")).unwrap();
-        assert_eq!(keep(b"a").unwrap(), folder);
-        assert_eq!(std::fs::read(folder.join("second")).unwrap(), b"b");
+        let of = |kind: &str, first: &[u8]| {
+            let files = [("first", first), ("second", b"b".as_slice())];
+            super::keep(dir.path(), kind, &files, Access::Owner).unwrap()
+        };
+        let keep = |first: &[u8]| of("fork", first);
+        let piece = keep(b"a").unwrap();
+        assert!(piece.is_new);
+        let folder = piece.folder;
+        assert_eq!(fs::metadata(&folder).unwrap().permissions().mode() & 0o777, 0o700);
+        assert_eq!(
+            fs::metadata(folder.join("first")).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
+        let again = Some(Piece {
+            folder: folder.clone(),
+            is_new: false,
+        });
+        fs::remove_file(folder.join("second")).unwrap();
+        assert_eq!(keep(b"a"), again);
+        assert_eq!(fs::read(folder.join("second")).unwrap(), b"b");
         for piece in 1..PIECES_MAX {
             keep(&piece.to_be_bytes()).unwrap();
         }
         assert_eq!(keep(b"one more"), None);
-        assert!(super::keep(dir.path(), "other", &[("first", b"a")]).unwrap().is_some());
-        assert_eq!(keep(b"a").unwrap(), folder);
+        assert!(of("other", b"a").is_some());
+        assert_eq!(keep(b"a"), again);
     }
 }

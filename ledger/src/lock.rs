@@ -1,6 +1,7 @@
 //! One process at a time in a directory: two raft logs under one key would sign two histories, and so would two witnesses.
 
 use std::fs::{File, OpenOptions, TryLockError};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -21,6 +22,7 @@ pub(crate) fn lock(dir: &Path) -> Result<File, Error> {
     let file = OpenOptions::new()
         .create(true)
         .append(true)
+        .mode(0o600)
         .open(&path)
         .map_err(io("open", &path))?;
     let mut looked = 0;

@@ -20,10 +20,11 @@ use dab_proof::monitor::{Alarm, AlarmKind, Heads, Known, Seen};
 use dab_proof::policy::Policy;
 
 use crate::Error;
+use crate::clock::AHEAD_S_MAX;
 use crate::durable::{self, Access, io};
 use crate::{evidence, lock};
 
-/// The state directory, locked.
+/// The state directory, locked and closed to others: what a server answered may be meant for nobody else.
 #[derive(Debug)]
 pub struct MonitorState {
     dir: PathBuf,
@@ -46,7 +47,7 @@ impl MonitorState {
     ///
     /// [`Error::Locked`] when another process uses it; [`Error::Io`].
     pub fn open(dir: &Path) -> Result<Self, Error> {
-        durable::create_dir(dir, Access::Everyone)?;
+        durable::create_private_dir(dir)?;
         Ok(Self {
             dir: dir.to_owned(),
             _lock: lock::lock(dir)?,
@@ -85,12 +86,12 @@ impl MonitorState {
         let grown = before.is_none_or(|before| before.signed.checkpoint() != seen.signed.checkpoint());
         if grown || before.is_some_and(|before| before.heads.is_none()) {
             let heads = seen.heads.to_text(&seen.signed.checkpoint().root);
-            durable::write(&self.dir.join("heads"), heads.as_bytes(), Access::Everyone)?;
+            durable::write(&self.dir.join("heads"), heads.as_bytes(), Access::Owner)?;
         }
         // Without cosigners nothing but growth may touch the file: its time says when that was.
         let signed_anew = !policy.needs_no_cosigner() && before.is_some_and(|before| before.signed != seen.signed);
         if grown || signed_anew {
-            durable::write(&self.checkpoint(), &seen.signed.to_bytes(), Access::Everyone)?;
+            durable::write(&self.checkpoint(), &seen.signed.to_bytes(), Access::Owner)?;
         }
         Ok(())
     }
@@ -114,18 +115,24 @@ impl MonitorState {
         ))
     }
 
-    /// Keeps an alarm's evidence; gives its folder, or `None` when enough of the kind is kept.
+    /// Keeps an alarm's evidence; gives its folder, or `None` when there is none, or enough of the kind is kept.
     ///
     /// # Errors
     ///
     /// [`Error::Io`].
     pub fn keep(&self, alarm: &Alarm) -> Result<Option<PathBuf>, Error> {
+        if alarm.files.is_empty() {
+            return Ok(None);
+        }
         let files: Vec<_> = alarm
             .files
             .iter()
             .map(|(name, bytes)| (*name, bytes.as_slice()))
             .collect();
-        evidence::keep(&self.dir.join("evidence"), alarm.kind.word(), &files)
+        let dir = self.dir.join("evidence");
+        durable::create_dir(&dir, Access::Owner)?;
+        let piece = evidence::keep(&dir, alarm.kind.word(), &files, Access::Owner)?;
+        Ok(piece.map(|piece| piece.folder))
     }
 
     fn checkpoint(&self) -> PathBuf {
@@ -134,18 +141,25 @@ impl MonitorState {
 }
 
 impl LastSign {
-    /// The alarm when this was more than `stall_s` seconds before `now_unix_s`. `unread` says why nothing newer could be
-    /// read, if so.
+    /// The alarm when this was more than `stall_s` seconds before `now_unix_s`. A time of the future is an alarm too: it would
+    /// keep a dead ledger alive until then. `unread` says why nothing newer could be read, if so.
     pub fn stalled(self, known: &Known, now_unix_s: u64, stall_s: u64, unread: Option<&str>) -> Option<Alarm> {
         let (time, what) = match self {
             LastSign::Cosigned(time) => (time, "has no cosignatures of its quorum newer than"),
             LastSign::Grown(time) => (time, "has not grown for"),
         };
+        let size = known.signed.checkpoint().size;
+        if matches!(self, LastSign::Cosigned(_)) && time > now_unix_s.saturating_add(AHEAD_S_MAX) {
+            let ahead_s = time - now_unix_s;
+            let reason = format!(
+                "the cosignatures under the ledger of {size} leaves are {ahead_s} s in the future, which is no sign of life"
+            );
+            return Some(Alarm::new(AlarmKind::Stalled, reason).file("first", known.signed.to_bytes()));
+        }
         let silent_s = now_unix_s.saturating_sub(time);
         if silent_s <= stall_s {
             return None;
         }
-        let size = known.signed.checkpoint().size;
         let unread = unread
             .map(|reason| format!("; it could not be read: {reason}"))
             .unwrap_or_default();

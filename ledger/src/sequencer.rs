@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use crate::Error;
 use crate::certify::Contradiction;
+use crate::durable::Access;
 use crate::evidence;
 use crate::pool::{Answer, Command};
 use crate::replica::Replica;
@@ -114,8 +115,11 @@ impl Sequencer {
     fn keep(&self, contradiction: &Contradiction) {
         let (ours, theirs) = (contradiction.ours.to_bytes(), contradiction.theirs.to_bytes());
         let dir = self.shared.files.path("evidence");
-        match evidence::keep(&dir, "fork", &[("first", &ours), ("second", &theirs)]) {
-            Ok(Some(folder)) => tracing::error!(evidence = %folder.display(), "the ledger's key has signed two trees"),
+        let files = [("first", ours.as_slice()), ("second", theirs.as_slice())];
+        match evidence::keep(&dir, "fork", &files, Access::Everyone) {
+            Ok(Some(piece)) => {
+                tracing::error!(evidence = %piece.folder.display(), "the ledger's key has signed two trees")
+            }
             Ok(None) => tracing::error!("the ledger's key has signed two trees again; enough evidence of that is kept"),
             Err(error) => tracing::error!(%error, "cannot keep the evidence of two trees of one size"),
         }

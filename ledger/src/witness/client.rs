@@ -12,7 +12,7 @@ use dab_proof::tree::TreeSize;
 
 use super::cosigner::own_time_unix_s;
 use super::request::AddCheckpoint;
-use crate::clock::Clock;
+use crate::clock::{AHEAD_S_MAX, Clock};
 
 /// Bytes of an answer that are read.
 pub const ANSWER_BYTES_MAX: usize = 64 << 10;
@@ -22,9 +22,6 @@ const REQUESTS_MAX: usize = 4;
 
 /// Lines of an answer that are looked at.
 const LINES_MAX: usize = 64;
-
-/// Seconds that a witness's clock may be ahead of ours: a time that has not come says nothing.
-const AHEAD_S_MAX: u64 = 600;
 
 /// Characters of a witness's words that are passed on.
 const REASON_CHARS_MAX: usize = 200;

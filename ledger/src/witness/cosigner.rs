@@ -21,7 +21,7 @@ use parking_lot::Mutex;
 use super::request::AddCheckpoint;
 use super::state::{StateDir, folder_of};
 use crate::Error;
-use crate::clock::Clock;
+use crate::clock::{AHEAD_S_MAX, Clock};
 
 const WHAT: &str = "checkpoint";
 
@@ -149,7 +149,7 @@ impl Witness {
         if self.rolled_back.load(Ordering::Acquire) || self.notices_rollback(&request, last.as_ref()) {
             return Answer::Failed("this witness lost its memory and cosigns nothing more".to_owned());
         }
-        if let Err(answer) = self.judge(&request, last.as_ref()) {
+        if let Err(answer) = self.judge(&request, &signatures, last.as_ref()) {
             return answer;
         }
         match self.cosign(&request.checkpoint, &signatures, last.as_ref()) {
@@ -165,13 +165,18 @@ impl Witness {
     }
 
     /// Whether the tree extends the one cosigned last, by the request's proof.
-    fn judge(&self, request: &AddCheckpoint, last: Option<&SignedCheckpoint>) -> Result<(), Answer> {
+    fn judge(
+        &self,
+        request: &AddCheckpoint,
+        signatures: &[NoteSignature],
+        last: Option<&SignedCheckpoint>,
+    ) -> Result<(), Answer> {
         let new = request.checkpoint.checkpoint();
         let (size, root) = last.map_or((TreeSize(0), empty_root()), head);
         // whatever the request says of its start: two roots for one size are a fork
         let forked = last.filter(|_| new.size == size && new.root != root);
         if let Some(last) = forked {
-            self.keep(Kept::Fork, last, &request.checkpoint, None);
+            self.keep(Kept::Fork, last, &with_lines(new, signatures), None);
         }
         if request.old != size {
             return Err(Answer::Conflict(size));
@@ -190,7 +195,7 @@ impl Witness {
             // whoever got hold of a true checkpoint can send it with nonsense. Both are kept, apart.
             let shown = PrefixProof::from_consistency(size, new, &request.proof).filter(|shown| shown.root != root);
             let kind = if shown.is_some() { Kept::Fork } else { Kept::Unproven };
-            self.keep(kind, last, &request.checkpoint, shown);
+            self.keep(kind, last, &with_lines(new, signatures), shown);
         }
         Err(Answer::Inconsistent(refused.to_string()))
     }
@@ -207,24 +212,15 @@ impl Witness {
             .and_then(|last| own_time_unix_s(last, self.verifier()))
             .unwrap_or(0);
         let now = self.clock.unix_ms() / 1000;
-        if now < before {
-            // a later statement must not bear an earlier time than one about a smaller tree
-            tracing::warn!(
-                now,
-                before,
-                "the clock was set back, the last cosignature's time is used"
-            );
-        }
-        let time = now.max(before);
+        let time = not_before(before, now);
         let cosignature = head.cosign(&self.key, time)?;
         if let Some(last) = last.filter(|last| last.checkpoint() == head && time == before) {
             // The very same words are durable already. Anybody can send a ledger's last checkpoint again, and shall not
             // wear out the disk with it.
             return Ok((last.clone(), cosignature));
         }
-        let mut lines: String = signatures.iter().map(NoteSignature::line).collect();
-        lines += &cosignature.line();
-        let stored = SignedCheckpoint::parse(format!("{}\n{lines}", head.text()).as_bytes())?;
+        let lines = [signatures, std::slice::from_ref(&cosignature)].concat();
+        let stored = SignedCheckpoint::parse(&with_lines(head, &lines))?;
         self.state.store(&stored)?;
         Ok((stored, cosignature))
     }
@@ -248,15 +244,16 @@ impl Witness {
         noticed
     }
 
-    fn keep(&self, kind: Kept, first: &SignedCheckpoint, second: &SignedCheckpoint, proof: Option<PrefixProof>) {
+    fn keep(&self, kind: Kept, first: &SignedCheckpoint, second: &[u8], proof: Option<PrefixProof>) {
         let origin = &first.checkpoint().origin;
-        let (first, second) = (first.to_bytes(), second.to_bytes());
+        let first = first.to_bytes();
         let proof = proof.map(|proof| proof.to_text().into_bytes());
-        let mut files = vec![("first", first.as_slice()), ("second", second.as_slice())];
+        let mut files = vec![("first", first.as_slice()), ("second", second)];
         files.extend(proof.as_ref().map(|proof| ("proof", proof.as_slice())));
         let kept = match self.state.keep(origin, kind.name(), &files) {
-            Ok(Some(path)) => format!("both notes are in {}", path.display()),
-            Ok(None) => "enough of that is kept".to_owned(),
+            Ok(Some(piece)) if piece.is_new => format!("both notes are in {}", piece.folder.display()),
+            // whoever sends the same again, or ever more of it, shall not fill the disk with words either
+            Ok(_) => return,
             Err(error) => format!("the notes cannot be kept: {error}"),
         };
         match kind {
@@ -290,6 +287,33 @@ impl Kept {
 /// Time of the valid cosignature by `key` under a checkpoint, if there is one.
 pub(super) fn own_time_unix_s(signed: &SignedCheckpoint, key: &VerifierKey) -> Option<u64> {
     signed.note().verify(WHAT, [key]).ok()?.first()?.time_unix_s
+}
+
+/// The time to cosign with: a later statement must not bear an earlier time than one about a smaller tree. Only a time of the
+/// future is not gone on from: every later cosignature would claim it too.
+fn not_before(before: u64, now: u64) -> u64 {
+    if before > now.saturating_add(AHEAD_S_MAX) {
+        tracing::error!(
+            now,
+            before,
+            "the last cosignature bears a time of the future: a clock was wrong; the time of now is used"
+        );
+        return now;
+    }
+    if now < before {
+        tracing::warn!(
+            now,
+            before,
+            "the clock was set back, the last cosignature's time is used"
+        );
+    }
+    now.max(before)
+}
+
+/// The note with these lines and no others: what strangers put beside them is neither kept nor served.
+fn with_lines(head: &Checkpoint, lines: &[NoteSignature]) -> Vec<u8> {
+    let lines: String = lines.iter().map(NoteSignature::line).collect();
+    format!("{}\n{lines}", head.text()).into_bytes()
 }
 
 fn head(signed: &SignedCheckpoint) -> (TreeSize, Hash) {

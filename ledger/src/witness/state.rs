@@ -21,8 +21,9 @@ use sha2::{Digest, Sha256};
 
 use crate::Error;
 use crate::durable::{self, Access};
+use crate::evidence::{self, Piece};
 use crate::identity::{make_key, read_key};
-use crate::{evidence, lock};
+use crate::lock;
 
 /// The state directory, locked.
 #[derive(Debug)]
@@ -34,7 +35,7 @@ pub(super) struct StateDir {
 impl StateDir {
     /// Locks the directory, making it where it is missing; refuses one that was rolled back.
     pub(super) fn open(dir: &Path) -> Result<Self, Error> {
-        durable::create_dir(dir, Access::Owner)?;
+        durable::create_private_dir(dir)?;
         let state = Self {
             dir: dir.to_owned(),
             _lock: lock::lock(dir)?,
@@ -106,18 +107,21 @@ impl StateDir {
     /// Makes the checkpoint durable as the last one.
     pub(super) fn store(&self, signed: &SignedCheckpoint) -> Result<(), Error> {
         let path = self.checkpoint(&signed.checkpoint().origin);
-        durable::write(&path, &signed.to_bytes(), Access::Everyone)
+        durable::create_dir(&self.dir.join("logs"), Access::Owner)?;
+        durable::write(&path, &signed.to_bytes(), Access::Owner)
     }
 
     /// Keeps two notes that do not go together.
-    pub(super) fn keep(&self, origin: &str, kind: &str, files: &[(&str, &[u8])]) -> Result<Option<PathBuf>, Error> {
-        let folder = self.dir.join("evidence").join(folder_of(origin));
-        evidence::keep(&folder, kind, files)
+    pub(super) fn keep(&self, origin: &str, kind: &str, files: &[(&str, &[u8])]) -> Result<Option<Piece>, Error> {
+        let dir = self.dir.join("evidence");
+        durable::create_dir(&dir, Access::Owner)?;
+        let folder = dir.join(folder_of(origin));
+        evidence::keep(&folder, kind, files, Access::Owner)
     }
 
     /// Marks the state as older than what its key has signed.
     pub(super) fn mark_rolled_back(&self, seen: &SignedCheckpoint) -> Result<(), Error> {
-        durable::write(&self.rolled_back(), &seen.to_bytes(), Access::Everyone)
+        durable::write(&self.rolled_back(), &seen.to_bytes(), Access::Owner)
     }
 
     fn checkpoint(&self, origin: &str) -> PathBuf {

@@ -4,11 +4,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use dab_proof::files::fork_files;
+use dab_proof::note::SigningKey;
 use dab_proof::report::{Report, Verdict};
 use dab_proof::testing::TinyLedger;
 use dab_proof::tree::TreeSize;
 
-use crate::world::{World, ledger, log_hash, request};
+use crate::world::{World, assert_closed, ledger, log_hash, request};
 
 fn kept(world: &World) -> Vec<PathBuf> {
     let folder = world.state().join("evidence").join(log_hash("dab/test"));
@@ -57,6 +58,7 @@ async fn two_roots_of_one_size_are_kept_and_convict_the_log() {
     }
     let kept = kept(&world);
     assert_eq!(kept.len(), 1);
+    assert_closed(&world.state());
     let report = judge(&world, &kept[0], None);
     assert_eq!(report.verdict(), Verdict::Invalid, "{report}");
     assert!(report.to_string().contains("log dab/test (key id"), "{report}");
@@ -111,4 +113,25 @@ async fn a_flood_of_nonsense_leaves_room_for_a_fork() {
     assert_eq!(world.post(&request(&forged, 7, 7)).await.status, 422);
     assert_eq!(kept(&world).len(), flooded + 1);
     assert_eq!(world.latest().await.unwrap().checkpoint().size, TreeSize(7));
+}
+
+/// Whoever sent a fork could put any lines beside the log's: they were kept as they came, and each was a piece of its own.
+#[tokio::test]
+async fn of_what_contradicts_only_the_log_s_own_lines_are_kept() {
+    let world = World::for_tiny_ledgers().await;
+    let (honest, forged) = (ledger(7, "leaf"), ledger(7, "forged"));
+    assert_eq!(world.post(&request(&honest, 0, 7)).await.status, 200);
+    let stranger = SigningKey::generate_cosigner("stranger", &[5; 32]).unwrap();
+    for time in 1..4 {
+        let mut sent = request(&forged, 7, 7);
+        let line = forged.checkpoint().checkpoint().cosign(&stranger, time).unwrap();
+        sent.checkpoint.add(line).unwrap();
+        assert_eq!(world.post(&sent).await.status, 422);
+    }
+    let kept = kept(&world);
+    assert_eq!(kept.len(), 1, "{kept:?}");
+    assert_eq!(
+        fs::read(kept[0].join("second")).unwrap(),
+        forged.checkpoint().to_bytes()
+    );
 }

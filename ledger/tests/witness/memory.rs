@@ -117,7 +117,7 @@ async fn times_never_go_back_though_the_clock_does() {
     let world = World::for_tiny_ledgers().await;
     let ledger = ledger(20, "leaf");
     assert_eq!(world.post(&request(&ledger, 0, 7)).await.status, 200);
-    world.clock.set(NOW_UNIX_S - 1000);
+    world.clock.set(NOW_UNIX_S - 600);
     assert_eq!(world.post(&request(&ledger, 7, 12)).await.status, 200);
     let signed = world.latest().await.unwrap();
     let verified = signed
@@ -125,6 +125,24 @@ async fn times_never_go_back_though_the_clock_does() {
         .verify("checkpoint", [world.witness().verifier()])
         .unwrap();
     assert_eq!(verified[0].time_unix_s, Some(NOW_UNIX_S));
+}
+
+/// A clock that was once set years ahead made every later cosignature claim that year: nobody could tell any more when the
+/// ledger was last seen alive.
+#[tokio::test]
+async fn a_time_of_the_far_future_is_not_gone_on_from() {
+    let world = World::for_tiny_ledgers().await;
+    let ledger = ledger(20, "leaf");
+    assert_eq!(world.post(&request(&ledger, 0, 7)).await.status, 200);
+    let now = NOW_UNIX_S - 601;
+    world.clock.set(now);
+    assert_eq!(world.post(&request(&ledger, 7, 12)).await.status, 200);
+    let signed = world.latest().await.unwrap();
+    let verified = signed
+        .note()
+        .verify("checkpoint", [world.witness().verifier()])
+        .unwrap();
+    assert_eq!(verified[0].time_unix_s, Some(now));
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! A monitor's directory: what was accepted last is there after a restart, and an alarm's evidence too.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 
 use dab_ledger::Error;
 use dab_ledger::monitor::{LastSign, MonitorState};
@@ -10,7 +11,7 @@ use dab_proof::monitor::{Alarm, AlarmKind, Expected, Known, Seen, look};
 use dab_proof::policy::Policy;
 use dab_proof::testing::{TIME_UNIX_S, TinyLedger};
 
-use crate::world::ledger;
+use crate::world::{assert_closed, ledger};
 
 fn see(ledger: &TinyLedger, known: Option<&Known>) -> Seen {
     let trust = ledger.trust();
@@ -122,6 +123,9 @@ fn with_cosigners_the_quorum_s_time_counts_and_without_only_growth() {
     let last = state.last_sign(&known, &policy).unwrap();
     assert_eq!(last, LastSign::Cosigned(TIME_UNIX_S + 1));
     assert_eq!(last.stalled(&known, TIME_UNIX_S + 61, 60, None), None);
+    assert_eq!(last.stalled(&known, TIME_UNIX_S + 1 - 600, 60, None), None);
+    let future = last.stalled(&known, TIME_UNIX_S - 600, 60, None).unwrap();
+    assert!(future.reason.contains("601 s in the future"), "{future:?}");
     let alarm = last.stalled(&known, TIME_UNIX_S + 62, 60, Some("it is gone")).unwrap();
     assert_eq!(alarm.kind, AlarmKind::Stalled);
     assert!(
@@ -165,4 +169,21 @@ fn evidence_is_kept_by_kind() {
     assert!(folder.file_name().unwrap().to_str().unwrap().starts_with("fork-"));
     assert_eq!(fs::read(folder.join("second")).unwrap(), b"b");
     assert_eq!(state.keep(&alarm).unwrap().unwrap(), folder);
+    assert_eq!(state.keep(&Alarm::new(AlarmKind::Stalled, "reason")).unwrap(), None);
+}
+
+/// What a server answers ends up here, and the monitor may reach servers that others may not.
+#[test]
+fn nobody_else_reads_what_a_monitor_keeps() {
+    let dir = tempfile::tempdir().unwrap();
+    let state = dir.path().join("state");
+    // as an earlier release left it
+    fs::create_dir(&state).unwrap();
+    fs::set_permissions(&state, fs::Permissions::from_mode(0o755)).unwrap();
+    let whole = ledger(5, "leaf");
+    let kept = MonitorState::open(&state).unwrap();
+    kept.store(None, &see(&whole, None), &whole.trust().policy).unwrap();
+    kept.keep(&Alarm::new(AlarmKind::Bad, "reason").file("checkpoint", b"a".to_vec()))
+        .unwrap();
+    assert_closed(&state);
 }

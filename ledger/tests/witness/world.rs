@@ -1,7 +1,9 @@
 //! A witness on port 0, a ledger in memory whose key is at hand, and requests as raw bytes.
 
+use std::fs;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -194,5 +196,17 @@ pub(crate) fn request(ledger: &TinyLedger, old: u64, new: u64) -> AddCheckpoint 
         old: TreeSize(old),
         proof: ledger.consistency(TreeSize(old), TreeSize(new)),
         checkpoint: ledger.checkpoint_at(TreeSize(new)),
+    }
+}
+
+/// No file or folder from `path` downwards is open to others than its owner.
+pub(crate) fn assert_closed(path: &Path) {
+    let metadata = fs::metadata(path).unwrap();
+    let mode = metadata.permissions().mode() & 0o777;
+    assert_eq!(mode & 0o077, 0, "{} has mode {mode:o}", path.display());
+    if metadata.is_dir() {
+        fs::read_dir(path)
+            .unwrap()
+            .for_each(|entry| assert_closed(&entry.unwrap().path()));
     }
 }
