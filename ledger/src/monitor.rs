@@ -4,6 +4,7 @@
 //! ```text
 //! STATE/lock                     held by the one process that monitors into this directory
 //! STATE/checkpoint               the last checkpoint accepted, as it came: any other tool can read it
+//! STATE/pending/<n>              checkpoints that were certified and could not be followed to yet
 //! STATE/heads                    the last leaf of each subject in its tree; derived, and read again where it is lost
 //! STATE/evidence/<kind>-<digest>/...    what raised an alarm
 //! ```
@@ -12,11 +13,12 @@
 //! tree: they are not used, and the next look derives them again from leaf zero.
 
 use std::fs::File;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 use dab_proof::checkpoint::SignedCheckpoint;
-use dab_proof::monitor::{Alarm, AlarmKind, Heads, Known, Seen};
+use dab_proof::monitor::{Alarm, AlarmKind, Heads, Known, PENDING_MAX, Pending, Seen};
 use dab_proof::policy::Policy;
 
 use crate::Error;
@@ -77,6 +79,55 @@ impl MonitorState {
         Ok(Some(Known { signed, heads }))
     }
 
+    /// What was shown and could not be followed to.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Setting`] for a file that is no checkpoint that counts under this policy.
+    pub fn load_pending(&self, policy: &Policy) -> Result<Pending, Error> {
+        let mut shown = Vec::new();
+        for place in 0..PENDING_MAX {
+            let path = self.pending(place);
+            let Some(bytes) = durable::read(&path)? else {
+                break;
+            };
+            let signed = SignedCheckpoint::parse(&bytes).and_then(|signed| {
+                policy.verify(&signed)?;
+                Ok(signed)
+            });
+            let refused = |error| {
+                let reason = format!("what was shown does not count under this policy: {error}");
+                Error::setting(&path, reason)
+            };
+            shown.push(signed.map_err(refused)?);
+        }
+        Ok(Pending::new(shown))
+    }
+
+    /// Makes durable what could not be followed to, in place of what there was.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`].
+    pub fn store_pending(&self, pending: &Pending) -> Result<(), Error> {
+        let shown = pending.shown();
+        for (place, signed) in shown.iter().enumerate() {
+            let (path, bytes) = (self.pending(place), signed.to_bytes());
+            if durable::read(&path)?.as_deref() != Some(&bytes) {
+                durable::write(&path, &bytes, Access::Owner)?;
+            }
+        }
+        // from the end, so that a crash leaves no gap
+        for place in (shown.len()..PENDING_MAX).rev() {
+            let path = self.pending(place);
+            match std::fs::remove_file(&path) {
+                Err(error) if error.kind() != ErrorKind::NotFound => return Err(io("remove", &path)(error)),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
     /// Makes what was seen durable as what was accepted last. `before` is what was there.
     ///
     /// # Errors
@@ -133,6 +184,10 @@ impl MonitorState {
         durable::create_dir(&dir, Access::Owner)?;
         let piece = evidence::keep(&dir, alarm.kind.word(), &files, Access::Owner)?;
         Ok(piece.map(|piece| piece.folder))
+    }
+
+    fn pending(&self, place: usize) -> PathBuf {
+        self.dir.join("pending").join(place.to_string())
     }
 
     fn checkpoint(&self) -> PathBuf {

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,13 @@ def monitor(ledger, tmp_path):
     monitor = Monitor(ledger, tmp_path / "monitor")
     assert "good: size 300, 300 new leaves, certifies alone" in monitor.look(GOOD)
     return monitor
+
+
+@pytest.fixture
+def web():
+    web = Web()
+    yield web
+    web.stop()
 
 
 def test_honest_growth_is_followed_and_kept_as_a_plain_file(ledger, monitor):
@@ -129,7 +137,7 @@ def test_with_cosigners_it_is_the_time_of_their_quorum(tmp_path):
         lines = [witness.line(text, time) for witness, time in zip(ledger.witnesses, times)]
         ledger.write("public/checkpoint", text + b"\n" + ledger.log.line(text) + b"".join(lines))
 
-    long_ago, lately = 1_700_000_000, 4_000_000_000
+    long_ago, lately = 1_700_000_000, int(time.time())
     for times, expected in [
         ((long_ago, long_ago, long_ago), STALLED),
         ((lately, long_ago, long_ago), STALLED),  # one of three keeps no ledger alive
@@ -139,6 +147,9 @@ def test_with_cosigners_it_is_the_time_of_their_quorum(tmp_path):
         cosign(*times)
         words = monitor.look(expected, "--stall-s", "3600")
         assert expected == GOOD or "has no cosignatures of its quorum newer than" in words
+    # nobody signs in the future: it would keep a dead ledger alive until then
+    cosign(lately + 100_000, lately + 100_000)
+    assert "s in the future, which is no sign of life" in monitor.look(STALLED, "--stall-s", "3600")
 
 
 def test_a_ledger_that_cannot_be_reached_stalls_too(ledger, monitor, tmp_path):
@@ -242,22 +253,18 @@ def test_what_the_monitor_lost_of_its_own_it_reads_again(ledger, monitor):
     assert done.returncode == 1 and "does not count under this policy" in done.stderr
 
 
-def test_it_follows_over_http_and_ends_at_the_alarm(ledger, tmp_path):
-    web = Web()
-    try:
-        publish(web, ledger)
-        monitor = Monitor(ledger, tmp_path / "monitor", web.url("/ledger/"))
-        with Following(monitor) as following:
-            following.expect("good: size 300, 300 new leaves")
-            extend(ledger, 5, "more")
-            publish(web, ledger.issue())
-            following.expect("good: size 305, 5 new leaves")
-        # whole before anybody looks: a look between two of its files would find leaves that fit no tree
-        publish(web, made(tmp_path / "fork", 305, "forged"))
-        with Following(monitor) as following:
-            assert following.process.wait(FOLLOW_SECONDS_MAX) == FORK
-    finally:
-        web.stop()
+def test_it_follows_over_http_and_ends_at_the_alarm(ledger, web, tmp_path):
+    publish(web, ledger)
+    monitor = Monitor(ledger, tmp_path / "monitor", web.url("/ledger/"))
+    with Following(monitor) as following:
+        following.expect("good: size 300, 300 new leaves")
+        extend(ledger, 5, "more")
+        publish(web, ledger.issue())
+        following.expect("good: size 305, 5 new leaves")
+    # whole before anybody looks: a look between two of its files would find leaves that fit no tree
+    publish(web, made(tmp_path / "fork", 305, "forged"))
+    with Following(monitor) as following:
+        assert following.process.wait(FOLLOW_SECONDS_MAX) == FORK
 
 
 def test_it_follows_a_real_node_and_leaves_what_it_knows_when_it_is_killed(server, cursor, tmp_path, name):
@@ -271,6 +278,110 @@ def test_it_follows_a_real_node_and_leaves_what_it_knows_when_it_is_killed(serve
     # where trust/ledger says it is
     done = run(dab_binary(), "monitor", "--trust", server.trust, "--state", monitor.state, "--once")
     assert not done.stderr
+
+
+def test_a_fork_whose_tiles_are_withheld_is_told_later(ledger, monitor, web, tmp_path):
+    publish(web, made(tmp_path / "fork", 310, "forged"))
+    for path in [path for path in web.answers if "/tile/" in path]:
+        web.answers[path] = (503, {}, b"")
+    assert "undecided: " in monitor.look(UNDECIDED, place=web.url("/ledger/"))
+    pending = monitor.state / "pending" / "0"
+    shown = pending.read_bytes()
+    assert Checkpoint(shown, Trust(ledger.trust)).size == 310
+    # the honest face again, by another process
+    extend(ledger, 20, "more")
+    publish(web, ledger.issue())
+    assert "of 310, and both were certified" in monitor.look(FORK)
+    evidence = {file.name: file.read_bytes() for file in monitor.evidence("fork")[0].iterdir()}
+    assert evidence["first"] == shown and evidence["second"] == ledger.checkpoint() and evidence["proof"]
+
+
+def test_what_could_not_be_read_at_first_and_holds_is_forgotten(ledger, monitor, web):
+    extend(ledger, 20, "more")
+    publish(web, ledger.issue())
+    answers = dict(web.answers)
+    for path in [path for path in web.answers if "/tile/" in path]:
+        web.answers[path] = (503, {}, b"")
+    monitor.look(UNDECIDED, place=web.url("/ledger/"))
+    assert (monitor.state / "pending" / "0").read_bytes() == ledger.checkpoint()
+    web.answers = answers
+    monitor.look(GOOD)
+    assert not list((monitor.state / "pending").iterdir())
+
+
+def test_a_file_that_is_too_long_is_bad(ledger, monitor, web):
+    publish(web, ledger)
+    web.answers["/ledger/checkpoint"] = b"x" * (1 << 24)
+    assert "ALARM bad: " in monitor.look(BAD, place=web.url("/ledger/"))
+
+
+def test_a_server_that_never_finishes_does_not_silence_the_monitor(ledger, web, tmp_path):
+    publish(web, ledger)
+    ended = threading.Event()
+
+    def trickle(handler):
+        handler.send_response(200)
+        handler.send_header("Content-Length", "1000")
+        handler.end_headers()
+        while not ended.is_set():
+            handler.wfile.write(b"x")
+            handler.wfile.flush()
+            ended.wait(0.05)
+
+    web.answers["/ledger/tile/entries/000"] = trickle
+    monitor = Monitor(ledger, tmp_path / "monitor", web.url("/ledger/"))
+    words = monitor.look(UNDECIDED, "--look-s", "1")
+    assert "the time for this look is over" in words
+    # nothing was ever accepted: it counts from the start of the process
+    done = run(*monitor.command("--interval-s", "1", "--stall-s", "1"), check=False, timeout=60)
+    ended.set()
+    assert done.returncode == STALLED, done
+    assert "ALARM stalled: the ledger could not be read for" in done.stderr and "time for this look" in done.stderr
+
+
+def test_redirects_are_not_followed_and_proxies_not_used(ledger, monitor, web, monkeypatch):
+    publish(web, ledger)
+    secret = web.url("/secret")
+    web.answers["/secret"] = b"for nobody else\n"
+    web.answers["/ledger/checkpoint"] = (302, {"Location": secret}, b"")
+    words = monitor.look(UNDECIDED, place=web.url("/ledger/"))
+    assert "302 Found, and redirects are not followed" in words
+    assert [request.path for request in web.requests] == ["/ledger/checkpoint"]
+    publish(web, ledger)
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    monitor.look(GOOD)
+
+
+def test_a_url_with_a_password_is_refused_and_not_repeated(ledger, monitor, web):
+    monitor.place = web.url("/ledger/", "ann:s3cret@")
+    done = run(*monitor.command("--once"), check=False)
+    assert done.returncode == 1 and "a user or a password" in done.stderr and "s3cret" not in done.stderr
+    assert not web.requests
+
+
+def test_the_command_runs_though_nobody_reads_what_is_said(ledger, monitor, tmp_path):
+    monitor.place = made(tmp_path / "fork", 300, "forged").public
+    told = tmp_path / "told"
+    read, write = os.pipe()
+    os.close(read)
+    command = monitor.command("--once", "--on-alarm", f'echo "$DAB_ALARM" > "{told}"')
+    try:
+        done = subprocess.run(command, stdout=write, stderr=write, timeout=60)
+    finally:
+        os.close(write)
+    assert done.returncode == FORK and told.read_text() == "fork\n"
+
+
+def test_subjects_that_are_not_followed_are_told(ledger, monitor):
+    heads = monitor.state / "heads"
+    heads.write_text(heads.read_text().replace("\ncomplete yes\n", "\ncomplete no\n"))
+    assert "beyond the first 100000 is not checked" in monitor.look(UNDECIDED)
+
+
+def test_nobody_else_reads_what_is_kept(ledger, monitor, tmp_path):
+    monitor.look(FORK, place=made(tmp_path / "fork", 300, "forged").public)
+    for path in [monitor.state, *monitor.state.rglob("*")]:
+        assert path.stat().st_mode & 0o077 == 0, path
 
 
 def publish(web, ledger):

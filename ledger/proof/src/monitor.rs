@@ -7,9 +7,11 @@
 mod alarm;
 mod heads;
 mod leaves;
+mod pending;
 
 pub use alarm::{Alarm, AlarmKind, Trouble};
 pub use heads::{HEADS_MAX, Heads};
+pub use pending::{PENDING_MAX, Pending};
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -65,22 +67,46 @@ impl Seen {
     }
 }
 
-/// Takes one look. Without `known` it reads the ledger from leaf zero.
+/// Takes one look. Without `known` it reads the ledger from leaf zero. What is `pending` is held against the checkpoint too;
+/// a certified checkpoint that cannot be followed to is added to it, and all are dropped once one is accepted.
 ///
 /// # Errors
 /// `Trouble::Alarm` when something is wrong, `Trouble::Undecided` when something could not be read.
-pub fn look(source: &dyn Source, expected: Expected<'_>, known: Option<&Known>) -> Result<Seen, Trouble> {
+pub fn look(
+    source: &dyn Source,
+    expected: Expected<'_>,
+    known: Option<&Known>,
+    pending: &mut Pending,
+) -> Result<Seen, Trouble> {
     let (signed, certification) = read_checkpoint(source, expected.trust)?;
     let source = Remembering::new(source);
-    if let Some(known) = known {
-        check_growth(&known.signed, &signed, &source)?;
+    let before = known.map(|known| &known.signed);
+    let found = check_growth_from(before.into_iter().chain(pending.shown()), &signed, &source)
+        .and_then(|()| follow(&source, expected, known, signed.clone(), certification));
+    match &found {
+        Ok(_) => pending.clear(),
+        Err(Trouble::Undecided(_)) if before.is_none_or(|before| before.checkpoint() != signed.checkpoint()) => {
+            pending.remember(&signed);
+        }
+        Err(_) => {}
     }
+    found
+}
+
+/// Reads the new leaves of a tree that grew from what is known.
+fn follow(
+    source: &dyn Source,
+    expected: Expected<'_>,
+    known: Option<&Known>,
+    signed: SignedCheckpoint,
+    certification: Certification,
+) -> Result<Seen, Trouble> {
     let start = match known {
         Some(Known { signed, heads: Some(_) }) => signed.checkpoint().size,
         _ => TreeSize(0),
     };
     let heads = known.and_then(|known| known.heads.clone()).unwrap_or_default();
-    let (heads, written) = leaves::read(&source, expected, &signed, start, heads)?;
+    let (heads, written) = leaves::read(source, expected, &signed, start, heads)?;
     let seen = known.map_or(0, |known| known.signed.checkpoint().size.0);
     Ok(Seen {
         leaves: signed.checkpoint().size.0 - seen,
@@ -106,6 +132,23 @@ fn read_checkpoint(source: &dyn Source, trust: &Trust) -> Result<(SignedCheckpoi
         let reason = format!("the checkpoint does not count: {error}");
         Trouble::from(Alarm::new(AlarmKind::Bad, reason).file("checkpoint", bytes))
     })
+}
+
+/// Holds a checkpoint against all earlier ones. One that shows something wrong counts for more than one that could not be
+/// compared.
+fn check_growth_from<'a>(
+    earlier: impl Iterator<Item = &'a SignedCheckpoint>,
+    signed: &SignedCheckpoint,
+    tiles: &dyn Source,
+) -> Result<(), Trouble> {
+    let mut undecided = None;
+    for one in earlier {
+        match check_growth(one, signed, tiles) {
+            Err(Trouble::Undecided(error)) => undecided = undecided.or(Some(error)),
+            found => found?,
+        }
+    }
+    undecided.map_or(Ok(()), |error| Err(Trouble::Undecided(error)))
 }
 
 fn check_growth(known: &SignedCheckpoint, signed: &SignedCheckpoint, tiles: &dyn Source) -> Result<(), Trouble> {

@@ -7,9 +7,10 @@ use dab_ledger::Error;
 use dab_ledger::monitor::{LastSign, MonitorState};
 use dab_ledger::testing::TestLedger;
 use dab_proof::files::DirSource;
-use dab_proof::monitor::{Alarm, AlarmKind, Expected, Known, Seen, look};
+use dab_proof::monitor::{Alarm, AlarmKind, Expected, Known, Pending, Seen, look};
 use dab_proof::policy::Policy;
 use dab_proof::testing::{TIME_UNIX_S, TinyLedger};
+use dab_proof::tree::TreeSize;
 
 use crate::world::{assert_closed, ledger};
 
@@ -19,7 +20,7 @@ fn see(ledger: &TinyLedger, known: Option<&Known>) -> Seen {
         trust: &trust,
         writers: None,
     };
-    look(&ledger.public(), expected, known).unwrap()
+    look(&ledger.public(), expected, known, &mut Pending::default()).unwrap()
 }
 
 #[test]
@@ -69,7 +70,7 @@ async fn a_node_is_followed_through_its_growth_and_its_restarts() {
             writers: None,
         };
         let source = DirSource::new(node.node().public_dir());
-        let seen = look(&source, expected, known.as_ref()).unwrap();
+        let seen = look(&source, expected, known.as_ref(), &mut Pending::default()).unwrap();
         assert_eq!(seen.leaves, round);
         leaves += round;
         assert_eq!(seen.signed.checkpoint().size.0, leaves);
@@ -172,6 +173,25 @@ fn evidence_is_kept_by_kind() {
     assert_eq!(state.keep(&Alarm::new(AlarmKind::Stalled, "reason")).unwrap(), None);
 }
 
+#[test]
+fn what_was_shown_and_not_followed_to_is_there_after_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let whole = ledger(12, "leaf");
+    let policy = whole.trust().policy;
+    let shown = |sizes: std::ops::Range<u64>| Pending::new(sizes.map(|size| whole.checkpoint_at(TreeSize(size))));
+    let state = MonitorState::open(dir.path()).unwrap();
+    for pending in [shown(1..4), shown(1..12), shown(2..4), Pending::default(), shown(5..6)] {
+        state.store_pending(&pending).unwrap();
+        assert_eq!(state.load_pending(&policy).unwrap(), pending);
+    }
+    fs::write(dir.path().join("pending/0"), "rubbish").unwrap();
+    let error = state.load_pending(&policy).unwrap_err().to_string();
+    assert!(
+        error.contains("pending/0") && error.contains("does not count"),
+        "{error}"
+    );
+}
+
 /// What a server answers ends up here, and the monitor may reach servers that others may not.
 #[test]
 fn nobody_else_reads_what_a_monitor_keeps() {
@@ -183,6 +203,7 @@ fn nobody_else_reads_what_a_monitor_keeps() {
     let whole = ledger(5, "leaf");
     let kept = MonitorState::open(&state).unwrap();
     kept.store(None, &see(&whole, None), &whole.trust().policy).unwrap();
+    kept.store_pending(&Pending::new([whole.checkpoint()])).unwrap();
     kept.keep(&Alarm::new(AlarmKind::Bad, "reason").file("checkpoint", b"a".to_vec()))
         .unwrap();
     assert_closed(&state);

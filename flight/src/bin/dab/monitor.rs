@@ -1,28 +1,32 @@
 //! `dab monitor`: follows a ledger, and calls out when something is wrong.
 
 mod command;
+mod ledger_files;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, value_parser};
 use dab_ledger::clock::{Clock, SystemClock};
 use dab_ledger::monitor::MonitorState;
 use dab_proof::files::{DirSource, LedgerPlace, ledger_place, read_trust};
-use dab_proof::monitor::{Alarm, AlarmKind, Expected, Known, Seen, Trouble, look};
+use dab_proof::monitor::{Alarm, AlarmKind, Expected, HEADS_MAX, Heads, Known, Pending, Seen, Trouble, look};
 use dab_proof::report::{LINE_CHARS_MAX, escape};
-use dab_proof::source::Source;
 use dab_proof::trust::Trust;
 
+use self::ledger_files::LedgerFiles;
 use crate::audit::web_source::WebSource;
 use crate::program::shell_word;
 
-/// With --once, when something could not be read and nothing was found wrong.
+/// With --once, when not all could be checked and nothing was found wrong.
 const UNDECIDED: u8 = 2;
+
+/// How long a look may take where neither --look-s nor --stall-s says it.
+const LOOK_TIME_MAX_S: u64 = 3600;
 
 const HELP: &str = "\
 Each look fetches the checkpoint, proves that the ledger only grew since the
@@ -30,10 +34,15 @@ last one accepted, and checks every new leaf. The first look checks all leaves.
 DIR/checkpoint is what was accepted last. An alarm changes nothing there, so the
 next start looks at the same again; its evidence is kept in DIR/evidence.
 
+A certified checkpoint whose files cannot be read is kept in DIR/pending: what
+is shown later has to go together with it. A server is read where the URL says:
+redirects are not followed, and proxies of the environment are not used.
+
 Exit codes:
    0  with --once: all that was looked at is good
    1  the monitor cannot work, for instance write into its directory
-   2  with --once: something could not be read, nothing was found wrong
+   2  with --once: something could not be read or followed, nothing was found
+      wrong
   10  fork: two checkpoints, both certified, contradict each other
   11  shrunk: the ledger shows a smaller tree than before
   12  stalled: nothing new for longer than --stall-s; where the policy asks for
@@ -76,6 +85,11 @@ pub(crate) struct MonitorArgs {
     #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(1..), allow_negative_numbers = true)]
     stall_s: Option<u64>,
 
+    /// Seconds that one look at a server may take, the first one over all leaves too
+    /// [default: those of --stall-s, else 3600]
+    #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(1..), allow_negative_numbers = true)]
+    look_s: Option<u64>,
+
     /// Expect this writer, of trust/writers; may be given several times [default: all of them]
     #[arg(long = "writer", value_name = "NAME")]
     writers: Vec<String>,
@@ -91,9 +105,13 @@ struct Monitor<'a> {
     trust: Trust,
     /// Where the ledger is read, as it was named.
     place: String,
-    source: Box<dyn Source>,
+    source: LedgerFiles,
     state: MonitorState,
     known: Option<Known>,
+    /// What was shown and could not be followed to.
+    pending: Pending,
+    /// When this process began: a ledger that it never saw is silent since then.
+    began: Instant,
     /// Why the last look could not tell, so that the same is not said again and again.
     unread: Option<String>,
 }
@@ -114,7 +132,7 @@ pub(crate) fn run(args: &MonitorArgs) -> Result<ExitCode> {
             return monitor.call_out(&alarm);
         }
         if args.once {
-            return Ok(ExitCode::from(if monitor.unread.is_some() { UNDECIDED } else { 0 }));
+            return Ok(ExitCode::from(if monitor.checked_all() { 0 } else { UNDECIDED }));
         }
         thread::sleep(Duration::from_secs(args.interval_s));
     }
@@ -133,6 +151,7 @@ impl<'a> Monitor<'a> {
         let (place, source) = open_source(args, &trust)?;
         let state = MonitorState::open(&args.state).context("cannot use the monitor's directory")?;
         let known = state.load(&trust.policy)?;
+        let pending = state.load_pending(&trust.policy)?;
         Ok(Self {
             args,
             trust,
@@ -140,6 +159,8 @@ impl<'a> Monitor<'a> {
             source,
             state,
             known,
+            pending,
+            began: Instant::now(),
             unread: None,
         })
     }
@@ -151,14 +172,27 @@ impl<'a> Monitor<'a> {
             trust: &self.trust,
             writers,
         };
-        let seen = match look(self.source.as_ref(), expected, self.known.as_ref()) {
+        let look_s = self.args.look_s.or(self.args.stall_s).unwrap_or(LOOK_TIME_MAX_S);
+        self.source.begin(Duration::from_secs(look_s));
+        let mut pending = self.pending.clone();
+        let found = look(&self.source, expected, self.known.as_ref(), &mut pending);
+        if let Ok(seen) = &found {
+            self.state
+                .store(self.known.as_ref(), seen, &self.trust.policy)
+                .context("cannot keep what was accepted")?;
+        }
+        // only now: what was accepted stands for those that are dropped
+        if pending != self.pending {
+            let kept = self.state.store_pending(&pending);
+            kept.context("cannot keep what was shown")?;
+            self.pending = pending;
+        }
+        let seen = match found {
             Ok(seen) => seen,
             Err(trouble) => return Ok(Err(trouble)),
         };
-        self.state
-            .store(self.known.as_ref(), &seen, &self.trust.policy)
-            .context("cannot keep what was accepted")?;
-        if self.unread.take().is_some() || seen.leaves > 0 || self.known.is_none() {
+        let incomplete_once = self.args.once && !seen.heads.is_complete();
+        if self.unread.take().is_some() || seen.leaves > 0 || self.known.is_none() || incomplete_once {
             // whoever read our output may have seen enough; the alarm is still due
             let _ = writeln!(std::io::stdout(), "{}", summary(&seen));
         }
@@ -167,59 +201,88 @@ impl<'a> Monitor<'a> {
     }
 
     fn stalled(&self) -> Result<Option<Alarm>> {
-        let (Some(stall_s), Some(known)) = (self.args.stall_s, &self.known) else {
+        let Some(stall_s) = self.args.stall_s else {
             return Ok(None);
+        };
+        let Some(known) = &self.known else {
+            return Ok(never_seen(self.began.elapsed(), stall_s, self.unread.as_deref()));
         };
         let now_unix_s = SystemClock.unix_ms() / 1000;
         let last = self.state.last_sign(known, &self.trust.policy)?;
         Ok(last.stalled(known, now_unix_s, stall_s, self.unread.as_deref()))
     }
 
+    /// Whether the last look left nothing out.
+    fn checked_all(&self) -> bool {
+        let heads = self.known.as_ref().and_then(|known| known.heads.as_ref());
+        self.unread.is_none() && heads.is_none_or(Heads::is_complete)
+    }
+
     fn say_unread(&mut self, reason: String) {
         if self.unread.as_ref() != Some(&reason) {
-            eprintln!("undecided: {}", shown(&reason));
+            say(&format!("undecided: {}", shown(&reason)));
         }
         self.unread = Some(reason);
     }
 
-    /// Keeps the evidence, says what is wrong, and runs the operator's command.
+    /// Keeps the evidence, runs the operator's command, and says what is wrong. In this order: nobody may read what is said,
+    /// and a pipe that nobody empties would hold up the command.
     fn call_out(&self, alarm: &Alarm) -> Result<ExitCode> {
         // an alarm is called out even where its evidence cannot be kept
         let kept = self.state.keep(alarm);
         let evidence = kept.as_ref().ok().and_then(|kept| kept.as_deref());
         let reason = shown(&alarm.reason);
-        eprintln!("ALARM {}: {reason}", alarm.kind.word());
+        let told = command::Alarm {
+            word: alarm.kind.word(),
+            reason: &reason,
+            evidence,
+            ledger: &self.place,
+        };
+        let ran = self.args.on_alarm.as_ref().map(|command| command::run(command, &told));
+        say(&format!("ALARM {}: {reason}", alarm.kind.word()));
         match (&kept, evidence) {
-            (Err(error), _) => eprintln!("the evidence cannot be kept: {error}"),
-            (Ok(_), None) => eprintln!("enough evidence of this kind is kept in {}", self.args.state.display()),
-            (Ok(_), Some(folder)) => eprintln!("evidence: {}", folder.display()),
+            (Err(error), _) => say(&format!("the evidence cannot be kept: {error}")),
+            (Ok(_), Some(folder)) => say(&format!("evidence: {}", folder.display())),
+            (Ok(_), None) if alarm.files.is_empty() => {}
+            (Ok(_), None) => say(&format!(
+                "enough evidence of this kind is kept in {}",
+                self.args.state.display()
+            )),
         }
         if let (AlarmKind::Fork, Some(folder)) = (alarm.kind, evidence) {
-            eprintln!("check it: {}", fork_command(folder, &self.args.trust));
+            say(&format!("check it: {}", fork_command(folder, &self.args.trust)));
         }
-        if let Some(command) = &self.args.on_alarm {
-            let alarm = command::Alarm {
-                word: alarm.kind.word(),
-                reason: &reason,
-                evidence,
-                ledger: &self.place,
-            };
-            if let Err(error) = command::run(command, &alarm) {
-                eprintln!("--on-alarm: {error:#}");
-            }
+        if let Some(Err(error)) = ran {
+            say(&format!("--on-alarm: {error:#}"));
         }
         Ok(ExitCode::from(alarm.kind.exit_code()))
     }
 }
 
-fn open_source(args: &MonitorArgs, trust: &Trust) -> Result<(String, Box<dyn Source>)> {
+/// The alarm where no look was ever accepted, when this process has tried for longer than `stall_s`.
+fn never_seen(tried: Duration, stall_s: u64, unread: Option<&str>) -> Option<Alarm> {
+    let tried_s = tried.as_secs();
+    let unread = unread.map(|reason| format!(": {reason}")).unwrap_or_default();
+    let reason = format!("the ledger could not be read for {tried_s} s, {stall_s} are allowed{unread}");
+    (tried_s > stall_s).then(|| Alarm::new(AlarmKind::Stalled, reason))
+}
+
+fn open_source(args: &MonitorArgs, trust: &Trust) -> Result<(String, LedgerFiles)> {
     Ok(match ledger_place(&args.trust, trust, args.ledger.as_deref())? {
-        LedgerPlace::Folder(folder) => (folder.display().to_string(), Box::new(DirSource::new(folder))),
+        LedgerPlace::Folder(folder) => (
+            folder.display().to_string(),
+            LedgerFiles::Folder(DirSource::new(folder)),
+        ),
         LedgerPlace::Url(url) => {
             let source = WebSource::open(&url, &args.trust.join("ca.pem"))?;
-            (url, Box::new(source))
+            (url, LedgerFiles::Web(Box::new(source)))
         }
     })
+}
+
+/// A line for whoever watches; when nobody does any more, the monitor goes on.
+fn say(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
 }
 
 /// Words from a ledger, safe to print and to hand on.
@@ -239,8 +302,12 @@ fn summary(seen: &Seen) -> String {
         1 => "1 cosigner".to_owned(),
         cosigners => format!("{cosigners} cosigners"),
     };
+    let unfollowed = match seen.heads.is_complete() {
+        true => String::new(),
+        false => format!(", the order within subjects beyond the first {HEADS_MAX} is not checked"),
+    };
     escape(&format!(
-        "good: size {}, {new}, {signed}, ledger {}",
+        "good: size {}, {new}, {signed}{unfollowed}, ledger {}",
         head.size, head.origin
     ))
 }

@@ -29,7 +29,7 @@ pub enum AlarmKind {
     Fork,
     /// The ledger shows a smaller tree than before: files `first`, `second`.
     Shrunk,
-    /// Nothing new for too long: file `first`, the last good checkpoint.
+    /// Nothing new for too long: file `first`, the last good checkpoint, if there was one.
     Stalled,
     /// A leaf by somebody who is not expected, or about what they may not write: files `checkpoint`, `leaf`.
     Writer,

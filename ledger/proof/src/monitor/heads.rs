@@ -61,6 +61,11 @@ impl Heads {
         self.heads.len()
     }
 
+    /// Whether the chain of every subject is followed: not with more than `HEADS_MAX` of them.
+    pub fn is_complete(&self) -> bool {
+        self.complete
+    }
+
     /// The text, for the tree that has this root.
     pub fn to_text(&self, root: &Hash) -> String {
         let complete = if self.complete { "yes" } else { "no" };

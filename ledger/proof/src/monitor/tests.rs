@@ -11,15 +11,21 @@ fn grow(ledger: &mut TinyLedger, leaves: u64, body: &str) {
 }
 
 fn see(ledger: &TinyLedger, source: &MemorySource, known: Option<&Known>) -> Result<Seen, Trouble> {
+    see_with(ledger, source, known, &mut Pending::default())
+}
+
+fn see_with(
+    ledger: &TinyLedger,
+    source: &MemorySource,
+    known: Option<&Known>,
+    pending: &mut Pending,
+) -> Result<Seen, Trouble> {
     let trust = ledger.trust();
-    look(
-        source,
-        Expected {
-            trust: &trust,
-            writers: None,
-        },
-        known,
-    )
+    let expected = Expected {
+        trust: &trust,
+        writers: None,
+    };
+    look(source, expected, known, pending)
 }
 
 #[track_caller]
@@ -131,7 +137,10 @@ fn strangers_and_writers_who_are_not_expected_are_told_apart_from_bad_leaves() {
         trust: &trust,
         writers: Some(&nobody),
     };
-    let alarm = alarmed(look(&ledger.public(), expected, Some(&known)), AlarmKind::Writer);
+    let alarm = alarmed(
+        look(&ledger.public(), expected, Some(&known), &mut Pending::default()),
+        AlarmKind::Writer,
+    );
     assert!(
         alarm
             .reason
@@ -208,6 +217,9 @@ fn heads_of_another_tree_or_of_no_monitor_are_not_believed() {
     let root = known.signed.checkpoint().root;
     let text = known.heads.unwrap().to_text(&root);
     assert_eq!(Heads::parse(text.as_bytes(), &crate::hash::empty_root()).unwrap(), None);
+    let read = |text: &str| Heads::parse(text.as_bytes(), &root).unwrap().unwrap();
+    assert!(read(&text).is_complete());
+    assert!(!read(&text.replace("complete yes", "complete no")).is_complete());
     for spoiled in [
         String::new(),
         text.trim_end().to_owned(),
@@ -240,6 +252,68 @@ fn another_ledger_is_not_taken_for_this_one() {
             writers: None,
         },
         Some(&known),
+        &mut Pending::default(),
     );
     assert!(alarmed(found, AlarmKind::Bad).reason.contains("another one"));
+}
+
+/// The files of a ledger that shows its checkpoint and withholds everything else.
+fn withheld(ledger: &TinyLedger) -> MemorySource {
+    let mut public = ledger.public();
+    public.unreadable = Some(if ledger.size().0 < 256 {
+        format!("tile/0/000.p/{}", ledger.size())
+    } else {
+        "tile/0/000".to_owned()
+    });
+    public
+}
+
+/// Nothing was kept of a checkpoint whose tiles were withheld: a fork that was certified and shown went unreported as soon as
+/// the honest ledger was shown again.
+#[test]
+fn a_fork_whose_tiles_are_withheld_is_told_when_the_ledger_shows_another_face() {
+    for (leaves, forked, later, kind) in [
+        (5, 9, 9, AlarmKind::Fork),
+        (5, 9, 12, AlarmKind::Fork),
+        (5, 12, 9, AlarmKind::Shrunk),
+    ] {
+        let (mut honest, known) = grown(leaves, 0);
+        let mut forged = TinyLedger::new();
+        grow(&mut forged, forked, "forged");
+        let mut pending = Pending::default();
+        for _ in 0..2 {
+            let found = see_with(&honest, &withheld(&forged), Some(&known), &mut pending);
+            assert!(matches!(found, Err(Trouble::Undecided(_))), "{found:?}");
+        }
+        assert_eq!(pending.shown(), [forged.checkpoint()]);
+        grow(&mut honest, later - leaves, "second");
+        let alarm = alarmed(see_with(&honest, &honest.public(), Some(&known), &mut pending), kind);
+        assert_eq!(alarm.files[0], ("first", forged.checkpoint().to_bytes()));
+        assert_eq!(pending.shown(), [forged.checkpoint()], "an alarm changes nothing");
+    }
+    // before anything was accepted as well
+    let (honest, _) = grown(5, 0);
+    let mut forged = TinyLedger::new();
+    grow(&mut forged, 5, "forged");
+    let mut pending = Pending::default();
+    see_with(&honest, &withheld(&forged), None, &mut pending).unwrap_err();
+    alarmed(see_with(&honest, &honest.public(), None, &mut pending), AlarmKind::Fork);
+}
+
+#[test]
+fn what_could_not_be_followed_to_is_dropped_once_it_is_shown_to_be_a_part_and_the_first_ones_stay() {
+    let (mut ledger, known) = grown(5, 0);
+    let mut pending = Pending::default();
+    let mut first = None;
+    for _ in 0..PENDING_MAX + 3 {
+        grow(&mut ledger, 1, "more");
+        first = first.or(Some(ledger.checkpoint()));
+        see_with(&ledger, &withheld(&ledger), Some(&known), &mut pending).unwrap_err();
+    }
+    assert_eq!(pending.shown().len(), PENDING_MAX);
+    assert_eq!(pending.shown().first(), first.as_ref());
+    assert_eq!(pending.shown().last(), Some(&ledger.checkpoint()));
+    let seen = see_with(&ledger, &ledger.public(), Some(&known), &mut pending).unwrap();
+    assert_eq!(seen.leaves, PENDING_MAX as u64 + 3);
+    assert_eq!(pending, Pending::default());
 }
