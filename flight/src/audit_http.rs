@@ -90,6 +90,7 @@ async fn serve_one(http: http1::Builder, connection: Connection, routes: axum::R
 mod tests {
     use super::*;
     use axum::routing::get;
+    use std::net::SocketAddr;
     use std::time::Duration;
     use tokio::{
         io::{AsyncReadExt, AsyncWriteExt},
