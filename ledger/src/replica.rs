@@ -429,7 +429,7 @@ impl Replica {
             Refusal::Term => "its term cannot be",
             Refusal::Commit => "it commits more than there is",
             Refusal::Contradiction => "it contradicts a committed entry",
-            Refusal::Leader => "another replica leads in its term",
+            Refusal::Leader => "it answers a read without leading",
             Refusal::Entries => "its entries do not follow one another, or are unknown",
             Refusal::Snapshot => "it brings a raft snapshot that nobody needs",
         };

@@ -8,8 +8,8 @@
 //! What no guard can refuse: a leader that orders leaves unfairly or not at all, and one that sends different entries to
 //! different followers. The first is visible to those who wait, the second to the cosigners, who come to other roots.
 
+use raft::RawNode;
 use raft::eraftpb::{Entry, EntryType, Message, MessageType};
-use raft::{INVALID_ID, RawNode};
 
 use crate::planted::planted;
 use crate::raft::RaftStorage;
@@ -36,7 +36,7 @@ pub(crate) enum Refusal {
     Commit,
     /// It contradicts an entry that is committed here.
     Contradiction,
-    /// It speaks as the leader of a term in which another leads.
+    /// It answers a read, and does not come from the leader.
     Leader,
     /// Its entries do not follow one another, or ask for what this release does not know.
     Entries,
@@ -74,13 +74,8 @@ pub(crate) fn admit(node: &RawNode<RaftStorage>, from: u64, message: &Message) -
     if message.priority != 0 || message.deprecated_priority != 0 {
         return Err(Refusal::Kind);
     }
-    // in one term there is one leader
-    let from_leader = matches!(
-        kind,
-        MessageType::MsgAppend | MessageType::MsgHeartbeat | MessageType::MsgReadIndexResp
-    );
-    let leader = raft.leader_id;
-    if from_leader && message.term == raft.term && leader != INVALID_ID && leader != from {
+    // where a read stands in the log is the leader's to say
+    if kind == MessageType::MsgReadIndexResp && raft.leader_id != from {
         return Err(Refusal::Leader);
     }
     let last_index = raft.raft_log.last_index();

@@ -9,8 +9,9 @@ use dab_simulation::{Report, simulate};
 /// Seeds of one test run, about a minute; the long run takes many.
 const SEEDS: std::ops::RangeInclusive<u64> = 1..=20;
 
-/// What a run does at least, whatever its faults.
-const ACKNOWLEDGED_MIN: u64 = 3;
+/// What a run does at least, whatever its faults: one of seventeen power cuts has time for little. What all runs do
+/// together is held to the floors below, and after its faults each run must decide all that was proposed.
+const ACKNOWLEDGED_MIN: u64 = 1;
 /// What all runs together do at least.
 const FLOORS: [(&str, u64); 20] = [
     ("acknowledged proposals", 300),

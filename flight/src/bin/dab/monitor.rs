@@ -86,7 +86,7 @@ pub(crate) struct MonitorArgs {
     stall_s: Option<u64>,
 
     /// Seconds that one look at a server may take, the first one over all leaves too
-    /// [default: those of --stall-s, else 3600]
+    /// [default: as long as a stall, else 3600]
     #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(1..), allow_negative_numbers = true)]
     look_s: Option<u64>,
 
