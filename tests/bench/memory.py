@@ -8,7 +8,7 @@ from tpch import QUERIES
 
 IDLE_BYTES_MAX = 300_000_000
 # Allocators give memory back a little after it is free.
-REST_SECONDS = 5
+REST_SECONDS = 40
 FIELDS = {"Rss": "resident", "Pss_Anon": "anonymous", "Pss_File": "files"}
 
 
