@@ -342,7 +342,11 @@ impl Replica {
         // behind the first entry of its term, a leader knows that no earlier one left settings
         if self.machine.applied_position().term == term && self.settings_asked_in != term {
             let entry = LedgerEntry::settings(self.settings.clone());
-            self.driver.propose(entry.to_bytes())?;
+            match self.driver.propose(entry.to_bytes()) {
+                // too much waits to be committed: the next round asks again
+                Err(Error::NoLeader) => return Ok(false),
+                result => result?,
+            }
             self.settings_asked_in = term;
             self.driver.pump(&mut self.machine)?;
         }
@@ -365,10 +369,11 @@ impl Replica {
     }
 
     fn ask_reads(&mut self) {
+        let mut refused = false;
         for request in self.machine.pending().due_reads(self.ticks) {
-            if self.driver.read_index(request.to_vec()).is_err() {
+            refused = refused || self.driver.read_index(request.to_vec()).is_err();
+            if refused {
                 self.machine.pending().not_asked(&request);
-                break;
             }
         }
     }
