@@ -268,12 +268,18 @@ async fn public_files_grow_with_the_leaves_and_not_with_the_appends() {
 async fn a_receipt_that_cannot_be_made_leaves_the_outcome_unknown_and_not_denied() {
     let ledger = TestLedger::start();
     let node = ledger.node();
-    let statement = statement(node.origin(), node.writer(), "table/t", 0, None, "one");
+    let first = statement(node.origin(), node.writer(), "table/t", 0, None, "one");
     let proposal = || Proposal {
-        statements: vec![statement.clone()],
+        statements: vec![first.clone()],
     };
     assert!(matches!(node.notarize(proposal()).await, Ok(Outcome::Certified(_))));
-    let (bundle, aside) = ("tile/entries/000.p/1", "aside");
+    // the last bundle, while it is not full, is held in memory
+    let filling = (1..256).map(|n| statement(node.origin(), node.writer(), &format!("table/t{n}"), 0, None, "more"));
+    let filling = Proposal {
+        statements: filling.collect(),
+    };
+    assert!(matches!(node.notarize(filling).await, Ok(Outcome::Certified(_))));
+    let (bundle, aside) = ("tile/entries/000", "aside");
     let public = node.public_dir();
     std::fs::rename(public.join(bundle), public.join(aside)).unwrap();
     assert!(matches!(node.notarize(proposal()).await, Err(Error::OutcomeUnknown)));

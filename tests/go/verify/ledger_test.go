@@ -153,10 +153,10 @@ func TestTheRuleOfSubjects(t *testing.T) {
 func TestWhatCannotBeReadLeavesItUndecided(t *testing.T) {
 	nowhere := filepath.Join(t.TempDir(), "nowhere")
 	trust := t.TempDir()
-	for what, policy := range map[string]string{"a torn policy": "quorum", "no writers": "quorum none\n"} {
-		write(t, trust, "policy", []byte(policy))
+	for _, made := range []struct{ what, policy string }{{"a torn policy", "quorum"}, {"no writers", "quorum none\n"}} {
+		write(t, trust, "policy", []byte(made.policy))
 		_, err := ReadTrust(trust)
-		expect(t, what, err, Undecided)
+		expect(t, made.what, err, Undecided)
 	}
 	write(t, trust, "writers", nil)
 	_, err := ReadTrust(trust)

@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 /// Hears of every Ctrl-C. While a line is edited the terminal sends none.
@@ -9,14 +10,16 @@ pub(super) struct Interrupts(watch::Receiver<()>);
 
 impl Interrupts {
     /// Listens until the process ends, which Ctrl-C alone does not make it do any more.
-    pub(super) fn listen() -> Self {
+    pub(super) fn listen() -> io::Result<Self> {
+        // From here on, not from the task's first turn: a Ctrl-C before that would end the session.
+        let mut interrupts = signal(SignalKind::interrupt())?;
         let (sender, receiver) = watch::channel(());
         tokio::spawn(async move {
-            while tokio::signal::ctrl_c().await.is_ok() {
+            while interrupts.recv().await.is_some() {
                 sender.send_replace(());
             }
         });
-        Self(receiver)
+        Ok(Self(receiver))
     }
 
     /// Does work, until the next Ctrl-C at most; `None` is work that was ended.

@@ -37,7 +37,7 @@ pub(super) async fn run(client: &Client, format: Format) -> Result<()> {
         // The first session has none.
         let _ = editor.load_history(path);
     }
-    let mut interrupts = Interrupts::listen();
+    let mut interrupts = Interrupts::listen()?;
     let mut typed = String::new();
     loop {
         let prompt = if typed.is_empty() { "dab> " } else { "...> " };
