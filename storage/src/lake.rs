@@ -11,6 +11,7 @@ use dab_ledger::reader::LedgerReader;
 use dab_proof::note::SigningKey;
 use dab_proof::receipt::Receipt;
 use deltalake_core::kernel::StructType;
+use deltalake_core::logstore::LogStore;
 use deltalake_core::operations::create::CreateBuilder;
 use deltalake_core::operations::write::WriteBuilder;
 use deltalake_core::protocol::SaveMode;
@@ -23,7 +24,7 @@ use crate::commit::recover::recover;
 use crate::commit::{CatalogCompanion, LedgerLogStore, Operation};
 use crate::history::{self, CommitRecord};
 use crate::object_store::DurableStore;
-use crate::table::{Table, WriteInput, commit_properties, run};
+use crate::table::{Table, WriteInput, Writing, commit_properties, run};
 use crate::table_log::TableLog;
 use crate::{CommitContext, Committed, Error, TableId, TableName};
 
@@ -154,6 +155,7 @@ impl Lake {
     ) -> Result<Committed, Error> {
         kernel_schema(&new.schema)?;
         let (table, operation, log_store) = self.begin_create(&new, context).await?;
+        let files = new.partition_columns.is_empty().then(|| log_store.object_store(None));
         let mut builder = WriteBuilder::new(log_store, None)
             .with_save_mode(SaveMode::ErrorIfExists)
             .with_partition_columns(new.partition_columns.clone())
@@ -162,7 +164,11 @@ impl Lake {
         if let Some(comment) = new.comment {
             builder = builder.with_description(comment);
         }
-        let made = run(builder, input, commit_properties(false), &operation).await?;
+        let writing = Writing {
+            files,
+            operation: &operation,
+        };
+        let made = run(builder, input, commit_properties(false), writing).await?;
         self.created(table, &operation, made)
     }
 

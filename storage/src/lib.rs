@@ -20,6 +20,7 @@ pub mod snapshot;
 pub mod table;
 pub mod time_travel;
 
+mod file_writers;
 mod kernel_engine;
 mod statistics;
 mod table_log;

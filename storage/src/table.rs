@@ -11,13 +11,16 @@ use deltalake_core::delta_datafusion::SessionFallbackPolicy;
 use deltalake_core::delta_datafusion::planner::DeltaPlanner;
 use deltalake_core::kernel::EagerSnapshot;
 use deltalake_core::kernel::transaction::CommitProperties;
+use deltalake_core::logstore::LogStore;
 use deltalake_core::operations::write::{SchemaMode, WriteBuilder};
 use deltalake_core::protocol::SaveMode;
 use deltalake_core::table::state::DeltaTableState;
+use object_store::ObjectStore;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 
 use crate::commit::{LedgerLogStore, Operation};
+use crate::file_writers::FileWriters;
 use crate::history::{self, CommitRecord};
 use crate::table_log::TableLog;
 use crate::time_travel::{VersionSpec, resolve};
@@ -145,6 +148,9 @@ impl Table {
         let snapshot = self.state(base).await?;
         let operation = Operation::new(context.clone(), None);
         let log_store = LedgerLogStore::writer(self.shared.log.clone(), operation.clone());
+        // deltalake gives each partition a file writer, or several of them one; that is its own affair.
+        let partitioned = !snapshot.metadata().partition_columns().is_empty();
+        let files = (!partitioned).then(|| log_store.object_store(None));
         let mut builder = WriteBuilder::new(log_store, Some(snapshot)).with_save_mode(mode);
         if mode == SaveMode::Overwrite && context.overwrite_schema {
             builder = builder.with_schema_mode(SchemaMode::Overwrite);
@@ -155,7 +161,11 @@ impl Table {
             // Another commit since the base would be replaced unseen, or stand beside the replacement.
             _ => commit_properties(false).with_max_retries(0),
         };
-        let made = run(builder, input, properties, &operation).await?;
+        let writing = Writing {
+            files,
+            operation: &operation,
+        };
+        let made = run(builder, input, properties, writing).await?;
         self.committed(&operation, made)
     }
 
@@ -231,25 +241,41 @@ impl std::fmt::Debug for Table {
     }
 }
 
+/// What a write is and where it goes.
+pub(crate) struct Writing<'a> {
+    /// Where several file writers may put files; `None` leaves them all to deltalake.
+    pub(crate) files: Option<Arc<dyn ObjectStore>>,
+    pub(crate) operation: &'a Arc<Operation>,
+}
+
 /// Runs a write; the table's state after it, where deltalake could tell. Whatever it reports after the ledger ratified (its
 /// own bookkeeping, say) does not undo the commit.
 pub(crate) async fn run(
     builder: WriteBuilder,
     input: WriteInput,
     properties: CommitProperties,
-    operation: &Operation,
+    writing: Writing<'_>,
 ) -> Result<Option<DeltaTableState>, Error> {
+    let Writing { files, operation } = writing;
+    let shared = match files {
+        Some(files) => FileWriters::share(&input, files, operation).await?,
+        None => None,
+    };
+    let (plan, writers) = shared.map_or((input.plan, None), |(plan, writers)| (plan, Some(writers)));
     // deltalake's writer puts nodes of its own into the plan, which only its own planner can turn into execution.
     let session = SessionStateBuilder::new_from_existing((*input.session).clone())
         .with_query_planner(DeltaPlanner::new())
         .build();
     let session: Arc<dyn datafusion::catalog::Session> = Arc::new(session);
     let written = builder
-        .with_input_plan(input.plan)
+        .with_input_plan(plan)
         .with_session_state(session)
         .with_session_fallback_policy(SessionFallbackPolicy::RequireSessionState)
         .with_commit_properties(properties)
         .await;
+    if let Some(writers) = writers {
+        writers.abandon().await;
+    }
     match (written, operation.outcome()) {
         (Ok(table), _) => Ok(table.state),
         (Err(error), Some(outcome)) => {

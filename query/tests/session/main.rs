@@ -3,6 +3,7 @@
 mod hostile;
 mod identifiers;
 mod ingest;
+mod large_uploads;
 mod limits;
 mod parameters;
 mod queries;

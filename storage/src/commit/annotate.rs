@@ -1,10 +1,12 @@
-//! Writes into the commit file what the ledger shall bind: the digest of every file added, and whence it all came.
+//! Writes into the commit file what the ledger shall bind: the digest of every file added, and whence it all came. The
+//! files of further file writers are added here too; deltalake does not know of them.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use dab_proof::commit_file::{COMMIT_BYTES_MAX, FileDigest, files_root};
 use dab_proof::hash::Hash;
 use dab_proof::leaf::FilesRoot;
+use deltalake_core::kernel::Action;
 use object_store::path::Path;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -55,15 +57,20 @@ pub(crate) fn annotate(
     let mut files = Vec::new();
     let mut rows = 0;
     let mut has_commit_info = false;
-    for line in commit.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
-        let mut action: Value = serde_json::from_slice(line)
-            .map_err(|error| invalid(format!("a line of the commit is no JSON: {error}")))?;
+    let added = added_actions(operation)?;
+    let actions = commit.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+    let actions = actions.map(|line| {
+        serde_json::from_slice(line).map_err(|error| invalid(format!("a line of the commit is no JSON: {error}")))
+    });
+    for action in actions.chain(added.iter().cloned().map(Ok)) {
+        let mut action: Value = action?;
         if let Some(add) = action.get_mut("add") {
             rows += rows_of(add);
             files.push(annotate_add(add, operation)?);
         } else if let Some(info) = action.get_mut("commitInfo") {
             has_commit_info = true;
             annotate_commit_info(info, place, operation, operation_id);
+            count_added(info, &added);
         } else if let Some(metadata) = action.get_mut("metaData") {
             annotate_metadata(metadata, place.table);
         } else if let Some(remove) = action.get("remove") {
@@ -84,6 +91,27 @@ pub(crate) fn annotate(
     }
     let files = files_root(&files)?;
     Ok(Annotated { bytes, files, rows })
+}
+
+/// The files that deltalake has not written itself, as lines of a commit.
+fn added_actions(operation: &Operation) -> Result<Vec<Value>, Error> {
+    let files = operation.added_files().into_iter().map(Action::Add);
+    files
+        .map(|file| serde_json::to_value(file).map_err(|error| invalid(error.to_string())))
+        .collect()
+}
+
+/// deltalake has counted its own files only.
+fn count_added(info: &mut Value, added: &[Value]) {
+    let Some(metrics) = info.get_mut("operationMetrics") else {
+        return;
+    };
+    let rows: u64 = added.iter().filter_map(|action| action.get("add")).map(rows_of).sum();
+    for (name, more) in [("num_added_files", added.len() as u64), ("num_added_rows", rows)] {
+        if let Some(counted) = metrics.get(name).and_then(Value::as_u64) {
+            metrics[name] = json!(counted + more);
+        }
+    }
 }
 
 fn annotate_add(add: &mut Value, operation: &Operation) -> Result<FileDigest, Error> {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use dab_proof::receipt::Receipt;
+use deltalake_core::kernel::Add;
 use parking_lot::Mutex;
 use tokio::sync::Mutex as AsyncMutex;
 
@@ -17,6 +18,8 @@ pub(crate) struct Operation {
     pub(crate) digests: Arc<FileDigests>,
     /// Set for a write that makes a table: its name is ratified in the same ledger entry as its version 0.
     pub(crate) companion: Option<CatalogCompanion>,
+    /// Files that belong into the commit besides those that deltalake has written itself.
+    files: Mutex<Vec<Add>>,
     outcome: Mutex<Option<Outcome>>,
     /// The error that ended the write, kept whole: deltalake's own errors would flatten it into text.
     failure: Mutex<Option<Error>>,
@@ -44,9 +47,20 @@ impl Operation {
             context,
             digests: Arc::default(),
             companion,
+            files: Mutex::default(),
             outcome: Mutex::default(),
             failure: Mutex::default(),
         })
+    }
+
+    /// Has files stand in the commit that deltalake does not know of.
+    pub(crate) fn add_files(&self, files: Vec<Add>) {
+        self.files.lock().extend(files);
+    }
+
+    /// The files added, at every attempt to commit the same.
+    pub(crate) fn added_files(&self) -> Vec<Add> {
+        self.files.lock().clone()
     }
 
     pub(crate) fn succeed(&self, outcome: Outcome) {

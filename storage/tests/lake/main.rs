@@ -2,6 +2,7 @@
 
 mod catalog;
 mod commits;
+mod file_writers;
 mod planning;
 mod recovery;
 mod world;
