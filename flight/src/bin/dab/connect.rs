@@ -128,7 +128,7 @@ fn read(path: PathBuf, what: &str, option: &str) -> Result<String> {
 }
 
 /// The name of a table as SQL reads it: folded to lower case, unless it stands in double quotes.
-pub(crate) fn table_name(text: &str) -> String {
+fn table_name(text: &str) -> String {
     let quoted = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
     quoted.map_or_else(|| text.to_lowercase(), |name| name.replace("\"\"", "\""))
 }

@@ -1,26 +1,37 @@
 //! `dab load`: generated tables, and files from anywhere.
 
-mod counted;
+mod ahead;
+mod counter;
+mod csv;
 mod download;
+mod file;
 mod input;
+mod plainly;
 mod read;
 mod redact;
 mod torn_csv;
 pub(crate) mod tpch;
 
-use anyhow::{Context, Result, bail};
-use arrow::array::RecordBatch;
+use std::sync::Arc;
+
+use anyhow::{Result, bail};
 use dab_flight::Client;
 use dab_flight::receipt_metadata::UpdateReceipt;
 use dab_query::IngestMode;
-use futures::{Stream, StreamExt};
+use dab_storage::TableName;
+use futures::{StreamExt, TryStreamExt, stream};
 
-use self::counted::counted;
+use self::counter::Counter;
+use self::file::FileLoad;
 use self::input::Input;
 use self::tpch::TpchTable;
 use crate::cli::{LoadFileArgs, LoadTpchArgs, LoadVerb};
-use crate::connect::{Connection, MissingData, table_name};
+use crate::connect::{Connection, MissingData, user_table};
+use crate::output::print_line;
 use crate::progress::Progress;
+
+/// Tables of TPC-H that are loaded at once.
+const TABLES_AT_ONCE: usize = 2;
 
 pub(crate) async fn run(verb: LoadVerb) -> Result<()> {
     match verb {
@@ -41,13 +52,11 @@ async fn run_tpch(args: LoadTpchArgs) -> Result<()> {
         if !args.overwrite && !existing.is_empty() {
             bail!("{} exists already; --overwrite replaces it", existing.join(", "));
         }
-        for table in TpchTable::ALL {
-            println!(
-                "{}",
-                load_tpch_table(&connection.client, table, args.scale, mode).await?
-            );
-        }
-        Ok(())
+        load_tpch(&connection.client, &TpchTable::ALL, args.scale, mode, |loaded| {
+            print_line!("{loaded}");
+            Ok(())
+        })
+        .await
     }
     .await;
     let closed = connection.close().await;
@@ -69,64 +78,61 @@ pub(crate) async fn existing_tables(client: &Client) -> Result<Vec<String>> {
         .collect())
 }
 
-/// Generates a table and streams it to the node, as one commit.
-pub(crate) async fn load_tpch_table(
+/// Generates tables and streams each to the node as one commit, several at a time. Tells of them in the order given; the
+/// first that fails ends the others that are not committed yet.
+pub(crate) async fn load_tpch(
     client: &Client,
-    table: TpchTable,
+    tables: &[TpchTable],
     scale: f64,
     mode: IngestMode,
-) -> Result<UpdateReceipt> {
-    let reader = table.generate(scale);
-    let schema = reader.schema();
-    let mut progress = Progress::new(table.name(), Some(table.rows(scale)), "rows");
-    let (batches, loaded) = counted(futures::stream::iter(reader).map(|batch| batch.map_err(into_client_error)));
-    let ingest = client.ingest(table.name(), mode, schema, batches, &[]);
-    let outcome = loaded.watch(ingest, &mut progress).await;
+    mut tell: impl FnMut(&UpdateReceipt) -> Result<()>,
+) -> Result<()> {
+    let rows = tables.iter().map(|table| table.rows(scale)).sum();
+    let mut progress = Progress::new("loading", Some(rows), "rows");
+    let shown = progress.clone();
+    let counter = Counter::default();
+    let load = |table: TpchTable| {
+        let generated = table.generate(scale).map(|batch| batch.map_err(into_client_error));
+        let batches = counter.counting(generated);
+        client.ingest(table.name(), mode, table.schema(), batches, &[])
+    };
+    let loads = stream::iter(tables.iter().copied().map(load)).buffered(TABLES_AT_ONCE);
+    tokio::pin!(loads);
+    let all = async {
+        while let Some(loaded) = loads.try_next().await? {
+            shown.suspend(|| tell(&loaded))?;
+        }
+        anyhow::Ok(())
+    };
+    let outcome = counter.watch(all, &mut progress).await;
     progress.finish();
-    Ok(outcome?)
+    outcome
 }
 
 async fn run_file(args: LoadFileArgs) -> Result<()> {
-    let table = table_name(&args.table);
+    let table = user_table(&args.table)?;
+    TableName::parse(&table)?;
     let download_bytes_max = args.download_mib.saturating_mul(1 << 20);
     let mut inputs = Vec::new();
     for input in &args.inputs {
         inputs.push(Input::open(input, args.input_format, download_bytes_max).await?);
     }
-    let stream = read::read(&inputs).await?;
-    let sources: Vec<_> = inputs.iter().map(|input| input.source.clone()).collect();
+    if let Err(error) = read::check(&inputs) {
+        // What is wrong with a file that has changed since it was hashed is that it changed.
+        inputs.iter().try_for_each(Input::expect_unchanged)?;
+        return Err(error);
+    }
     let mode = if args.overwrite {
         IngestMode::Replace
     } else {
         IngestMode::CreateOrAppend
     };
-    let connection = Connection::open(&args.node, MissingData::IsMade).await?;
-    let mut progress = Progress::new("loading", None, "rows");
-    let schema = stream.schema();
-    let rows = stream.map(|batch| batch.map_err(into_client_error));
-    let (batches, loaded) = counted(rows.chain(end_of(inputs)));
-    let ingest = connection.client.ingest(&table, mode, schema, batches, &sources);
-    let outcome = loaded.watch(ingest, &mut progress).await;
-    progress.finish();
-    let closed = connection.close().await;
-    let named: Vec<_> = sources.iter().map(|source| source.url.as_str()).collect();
-    let receipt = outcome.with_context(|| format!("cannot load {} into {table}", named.join(", ")))?;
-    println!("{}", receipt);
-    closed
-}
-
-/// Comes after the last row: an error where an input is not what its digest was taken of, and nothing otherwise. A load
-/// whose rows end with an error commits nothing. The inputs live until here, and with them what was downloaded.
-fn end_of(inputs: Vec<Input>) -> impl Stream<Item = Result<RecordBatch, dab_flight::Error>> {
-    let checked = async move {
-        let check = move || inputs.iter().try_for_each(Input::expect_unchanged);
-        tokio::task::spawn_blocking(check)
-            .await
-            .map_err(anyhow::Error::from)
-            .flatten()
+    let load = FileLoad {
+        table,
+        mode,
+        inputs: Arc::new(inputs),
     };
-    let failed = |checked: Result<()>| std::future::ready(checked.err().map(|error| Err(into_client_error(error))));
-    futures::stream::once(checked).filter_map(failed)
+    load.run(&args.node).await
 }
 
 fn into_client_error(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> dab_flight::Error {

@@ -8,11 +8,13 @@ use indicatif::{ProgressBar, ProgressStyle};
 /// How often plain lines are printed.
 const PLAIN_INTERVAL: Duration = Duration::from_secs(5);
 
-/// The progress of one piece of work, on standard error so that results stay clean.
+/// The progress of one piece of work, on standard error so that results stay clean. Clones show the same.
+#[derive(Clone)]
 pub(crate) struct Progress {
     shown: Shown,
 }
 
+#[derive(Clone)]
 enum Shown {
     Bar(ProgressBar),
     Plain {
@@ -63,6 +65,14 @@ impl Progress {
                     *last = Instant::now();
                 }
             }
+        }
+    }
+
+    /// Prints something, and the bar not across it.
+    pub(crate) fn suspend<T>(&self, print: impl FnOnce() -> T) -> T {
+        match &self.shown {
+            Shown::Bar(bar) => bar.suspend(print),
+            Shown::Plain { .. } => print(),
         }
     }
 

@@ -14,7 +14,7 @@ use crate::connect::{Connection, MissingData};
 use crate::data_dir::DataDir;
 use crate::format::Format;
 use crate::load::tpch::TpchTable;
-use crate::load::{existing_tables, load_tpch_table};
+use crate::load::{existing_tables, load_tpch};
 use crate::node::RunningNode;
 use crate::output::{print, print_line};
 use crate::program::{program, shell_word};
@@ -78,13 +78,13 @@ async fn load(connection: &Connection, scale: f64) -> Result<()> {
         return Ok(());
     }
     print_line!("loading TPC-H at scale {scale}, each table in one notarized commit");
-    for table in TpchTable::ALL {
-        if !existing.iter().any(|name| name == table.name()) {
-            let loaded = load_tpch_table(&connection.client, table, scale, IngestMode::Create).await?;
-            print_line!("{:>8} rows  {}", loaded.rows, loaded.commit_line());
-        }
-    }
-    Ok(())
+    let mut missing = TpchTable::ALL.to_vec();
+    missing.retain(|table| existing.iter().all(|name| name != table.name()));
+    load_tpch(&connection.client, &missing, scale, IngestMode::Create, |loaded| {
+        print_line!("{:>8} rows  {}", loaded.rows, loaded.commit_line());
+        Ok(())
+    })
+    .await
 }
 
 /// Writes the receipt of a commit to a file and checks it as an auditor would: from files alone.

@@ -12,25 +12,26 @@ use crate::progress::Progress;
 /// How often the bar moves.
 const INTERVAL: Duration = Duration::from_millis(100);
 
-/// How many rows have passed.
-pub(super) struct Counted(Arc<AtomicU64>);
+/// How many rows have passed, in all streams that it counts.
+#[derive(Default)]
+pub(super) struct Counter(Arc<AtomicU64>);
 
-pub(super) fn counted<E>(
-    batches: impl Stream<Item = Result<RecordBatch, E>>,
-) -> (impl Stream<Item = Result<RecordBatch, E>>, Counted) {
-    let count = Arc::new(AtomicU64::new(0));
-    let passed = count.clone();
-    let batches = batches.inspect(move |batch| {
-        if let Ok(batch) = batch {
-            passed.fetch_add(batch.num_rows() as u64, Ordering::Relaxed);
-        }
-    });
-    (batches, Counted(count))
-}
+impl Counter {
+    /// The same batches, counted.
+    pub(super) fn counting<S, E>(&self, batches: S) -> impl Stream<Item = Result<RecordBatch, E>> + use<S, E>
+    where
+        S: Stream<Item = Result<RecordBatch, E>>,
+    {
+        let passed = self.0.clone();
+        batches.inspect(move |batch| {
+            if let Ok(batch) = batch {
+                passed.fetch_add(batch.num_rows() as u64, Ordering::Relaxed);
+            }
+        })
+    }
 
-impl Counted {
     /// Waits for the work and keeps the progress up to date meanwhile.
-    pub(super) async fn watch<T>(self, work: impl Future<Output = T>, progress: &mut Progress) -> T {
+    pub(super) async fn watch<T>(&self, work: impl Future<Output = T>, progress: &mut Progress) -> T {
         let mut shown = 0;
         let mut ticks = tokio::time::interval(INTERVAL);
         tokio::pin!(work);
