@@ -13,8 +13,9 @@ use crate::{
 
 /// How often the server looks whether its certificate has to be replaced.
 const RENEWAL_CHECK_INTERVAL: Duration = Duration::from_secs(12 * 3600);
-/// Time that answers to broken-off calls have to reach their clients before connections are closed.
-const FAREWELL: Duration = Duration::from_secs(1);
+/// Time that answers to broken-off calls have to reach their clients before connections are closed. Serving ends sooner
+/// where all have been read: this is for clients that do not.
+const FAREWELL: Duration = Duration::from_secs(5);
 /// Time that commits under way have to end when everything else has. On a disk that works they take milliseconds.
 const COMMITS_WAIT_MAX: Duration = Duration::from_secs(30);
 
