@@ -147,7 +147,7 @@ LOAD = ["load", "tpch", "--scale", "0.02"]
 def test_a_load_shows_a_bar_on_a_terminal_and_leaves_plain_lines(terminals, tmp_path):
     terminal = terminals(dab_binary(), *LOAD, "--data", tmp_path / "data")
     assert terminal.end() == 0, plain(terminal.raw)
-    assert "\x1b[" in terminal.raw and re.search(r"lineitem\s+" + BAR.pattern, plain(terminal.raw)), terminal.raw
+    assert "\x1b[" in terminal.raw and re.search(r"loading\s+" + BAR.pattern, plain(terminal.raw)), terminal.raw
     assert re.search("table lineitem created .*, version 0 · leaf [0-9]+ · certifies alone\n", plain(terminal.raw)), terminal.raw
 
 
@@ -162,7 +162,7 @@ def test_the_tour_fits_80_columns_and_shows_bars(terminals, tmp_path):
     ports = ["--listen", "127.0.0.1:0", "--audit-listen", "127.0.0.1:0"]
     terminal = terminals(dab_binary(), "quickstart", "--no-serve", *ports, folder=tmp_path)
     assert terminal.end() == 0, plain(terminal.raw)
-    assert re.search(r"lineitem\s+" + BAR.pattern, plain(terminal.raw))
+    assert re.search(r"loading\s+" + BAR.pattern, plain(terminal.raw))
     # A bar draws over its own line; what stands behind the last carriage return of a line stays.
     lines = [plain(line.rstrip("\r").split("\r")[-1]) for line in terminal.raw.split("\n")]
     # A path from the root is as long as it is.
