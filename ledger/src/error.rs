@@ -107,6 +107,14 @@ pub enum Error {
         /// Its answer.
         reason: String,
     },
+    /// Another replica cannot be reached, or does not answer as agreed. Ask later, or ask another.
+    #[error("replica {replica}: {reason}")]
+    Peer {
+        /// Its raft id.
+        replica: u64,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The system gave no random bytes.
     #[error("the system gives no random bytes: {reason}")]
     Randomness {
@@ -142,6 +150,13 @@ impl Error {
         Error::Setting {
             path: path.to_path_buf(),
             reason: reason.into(),
+        }
+    }
+
+    pub(crate) fn peer(replica: crate::peer::ReplicaId, reason: impl std::fmt::Display) -> Self {
+        Error::Peer {
+            replica: replica.0,
+            reason: reason.to_string(),
         }
     }
 

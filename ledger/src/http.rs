@@ -26,10 +26,10 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use dab_proof::files::DirSource;
 use dab_proof::source::Source;
-use dab_proof::tile::{BundlePath, TilePath};
 
 pub use self::health::Part;
 use crate::audit_page;
+use crate::public_path::{CHECKPOINT, public_path};
 use crate::reader::LedgerReader;
 
 /// A checkpoint may be served this old.
@@ -54,14 +54,17 @@ pub fn router(public_dir: impl Into<PathBuf>, ledger: Arc<dyn LedgerReader>, par
 }
 
 async fn checkpoint(State(PublicDir(files)): State<PublicDir>) -> Response {
-    let name = "checkpoint".to_owned();
-    file(files, name, "text/plain; charset=utf-8", CHECKPOINT_CACHE).await
+    file(
+        files,
+        CHECKPOINT.to_owned(),
+        "text/plain; charset=utf-8",
+        CHECKPOINT_CACHE,
+    )
+    .await
 }
 
 async fn tile(State(PublicDir(files)): State<PublicDir>, Path(rest): Path<String>) -> Response {
-    let asked = format!("tile/{rest}");
-    let tile = asked.parse::<TilePath>().map(|path| path.to_string());
-    let Ok(name) = tile.or_else(|_| asked.parse::<BundlePath>().map(|path| path.to_string())) else {
+    let Some(name) = public_path(&format!("tile/{rest}")) else {
         return plain(StatusCode::NOT_FOUND, "no such tile\n");
     };
     file(files, name, "application/octet-stream", TILE_CACHE).await

@@ -73,9 +73,14 @@ mod checkpoint_file;
 mod shared;
 
 #[cfg(feature = "node")]
+pub mod peer;
+
+#[cfg(feature = "node")]
 mod audit_page;
 #[cfg(feature = "node")]
 pub mod http;
+#[cfg(feature = "node")]
+mod public_path;
 
 #[cfg(feature = "node")]
 pub mod monitor;

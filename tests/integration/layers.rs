@@ -125,7 +125,19 @@ fn the_verifier_needs_few_crates_and_nothing_that_reads_tables() {
 #[test]
 fn only_the_service_speaks_grpc_and_only_storage_and_above_know_delta() {
     for (root, foreign) in [
-        ("dab-ledger", &["datafusion", "deltalake-core", "arrow", "tonic"][..]),
+        // the last three belong to its feature `node`, which the service turns on
+        (
+            "dab-ledger",
+            &[
+                "datafusion",
+                "deltalake-core",
+                "arrow",
+                "tonic",
+                "rcgen",
+                "rustls",
+                "tokio-rustls",
+            ][..],
+        ),
         ("dab-storage", &["arrow-flight", "tonic"]),
         ("dab-query", &["arrow-flight", "tonic"]),
     ] {
