@@ -20,7 +20,7 @@ use std::collections::{BTreeMap, VecDeque};
 use dab_proof::checkpoint::{Checkpoint, SignedCheckpoint};
 use dab_proof::hash::Hash;
 use dab_proof::note::SigningKey;
-use dab_proof::policy::{Certification, Policy};
+use dab_proof::policy::{Certification, Policy, Witness};
 use dab_proof::tree::TreeSize;
 
 use crate::Error;
@@ -232,6 +232,20 @@ impl Certifier {
         let mut note = candidate.checkpoint().sign(&self.log)?;
         note.add(candidate.checkpoint().cosign(cosigner, time_unix_s)?)?;
         Ok(Some(note))
+    }
+
+    /// The largest tree that lacks nothing but cosignatures of witnesses outside, those to which the policy gives a URL. A
+    /// witness that were shown it before the replicas agree might cosign a tree that no quorum of them has.
+    pub(crate) fn for_witnesses(&self) -> Option<&SignedCheckpoint> {
+        let lacks_witnesses = |candidate: &&SignedCheckpoint| {
+            let cosigned = |witness: &Witness| has_line(candidate, witness.key.name(), witness.key.key_id());
+            let with_all = |witness: &Witness| witness.url.is_some() || cosigned(witness);
+            candidate.checkpoint().size > TreeSize(0)
+                && !self.lacks_own(candidate)
+                && !self.policy.is_met_by(cosigned)
+                && self.policy.is_met_by(with_all)
+        };
+        self.candidates.values().rev().find(lacks_witnesses)
     }
 
     /// Takes the cosignatures of a note that another replica or a witness sent. Whatever is wrong with it is its sender's

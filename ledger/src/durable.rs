@@ -119,7 +119,7 @@ pub(crate) fn create_dir(path: &Path, access: Access) -> Result<(), Error> {
 }
 
 /// Makes a directory for its owner alone, or takes it from others where it exists.
-pub(crate) fn create_private_dir(path: &Path) -> Result<(), Error> {
+pub fn create_private_dir(path: &Path) -> Result<(), Error> {
     create_dir(path, Access::Owner)?;
     let mut permissions = fs::metadata(path).map_err(io("look at", path))?.permissions();
     if permissions.mode() & 0o077 != 0 {

@@ -36,6 +36,9 @@ pub enum Error {
     /// No replica leads at the moment, or too much waits to be committed. Nothing was proposed; try again.
     #[error("the ledger has no leader that can take a proposal now")]
     NoLeader,
+    /// Not enough cosigners have answered for longer than one may wait. Nothing was read; try again.
+    #[error("the ledger finds no quorum of cosigners for its latest leaves")]
+    NoQuorum,
     /// A disk of the node has too little room to take an entry safely. Nothing was proposed; free some and try again.
     #[error("no space left on the disk that holds the ledger: {free_bytes} bytes are free; nothing was notarized")]
     NoRoom {
@@ -115,6 +118,12 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// Machines cannot become the replicas of one ledger like this.
+    #[error("cannot found the ledger: {reason}")]
+    Founding {
+        /// What stands against it.
+        reason: String,
+    },
     /// The system gave no random bytes.
     #[error("the system gives no random bytes: {reason}")]
     Randomness {
@@ -131,7 +140,7 @@ impl Error {
     pub fn is_retryable(&self) -> bool {
         matches!(
             self,
-            Error::Busy { .. } | Error::NoLeader | Error::OutcomeUnknown | Error::Stopped { .. }
+            Error::Busy { .. } | Error::NoLeader | Error::NoQuorum | Error::OutcomeUnknown | Error::Stopped { .. }
         )
     }
 }

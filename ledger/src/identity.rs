@@ -6,6 +6,13 @@
 //! trust/policy          whose checkpoints count: this log, quorum none
 //! trust/writers         who may write which subjects: this node's writer, all of them
 //! trust/ledger          where the public files are, relative to trust/
+//!
+//! with several replicas (`founding.rs`) also:
+//! private/candidate     what this machine said of itself before the founding
+//! private/members       who the ledger's replicas are
+//! private/cosigner.key  signs checkpoints that this replica has recomputed; its name is <origin>/<member>
+//! private/peer.key      proves to the others which replica this is
+//! private/begun         there once it has taken part: from then on its raft log must be there too
 //! ```
 //!
 //! The files are made in this order, each durable before the next, and a start makes those that are missing. `log.key`
@@ -13,7 +20,6 @@
 //! first start cannot explain (a raft log without its key, a list of writers without the writer's key) is refused: a
 //! new key would begin another ledger over the old one's files.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use dab_proof::leaf::{BodyDigest, Leaf, Subject};
@@ -21,10 +27,11 @@ use dab_proof::note::SigningKey;
 use dab_proof::trust::Trust;
 
 use crate::Error;
-use crate::durable::{self, Access, io};
-
-/// Bytes of the longest key file that is read.
-const KEY_FILE_BYTES_MAX: u64 = 4096;
+use crate::durable::{self, Access};
+use crate::key_file::{make_key, read_key};
+use crate::members::{Member, Members, NotMembers};
+use crate::node::NodeConfig;
+use crate::peer::PeerIdentity;
 
 /// The directories of one ledger node.
 #[derive(Clone, Debug)]
@@ -34,17 +41,65 @@ pub(crate) struct Directories {
     pub(crate) trust: PathBuf,
 }
 
-/// Who this ledger is.
+/// Who this ledger is, and which of its replicas this node.
 #[derive(Debug)]
 pub(crate) struct Identity {
     pub(crate) log: SigningKey,
     pub(crate) writer: SigningKey,
+    /// Absent where the node certifies alone.
+    pub(crate) membership: Option<Membership>,
     pub(crate) trust: Trust,
     /// The text of `trust/writers`.
     pub(crate) writers: String,
 }
 
+/// This node's place among the replicas.
+#[derive(Debug)]
+pub(crate) struct Membership {
+    pub(crate) own: Member,
+    pub(crate) members: Members,
+    pub(crate) cosigner: SigningKey,
+    pub(crate) peer: PeerIdentity,
+}
+
 impl Directories {
+    pub(crate) fn of(config: &NodeConfig) -> Self {
+        Self {
+            private: config.private_dir.clone(),
+            public: config.public_dir.clone(),
+            trust: config.trust_dir.clone(),
+        }
+    }
+
+    pub(crate) fn log_key(&self) -> PathBuf {
+        self.private.join("log.key")
+    }
+
+    pub(crate) fn writer_key(&self) -> PathBuf {
+        self.private.join("writer.key")
+    }
+
+    pub(crate) fn cosigner_key(&self) -> PathBuf {
+        self.private.join("cosigner.key")
+    }
+
+    pub(crate) fn peer_key(&self) -> PathBuf {
+        self.private.join("peer.key")
+    }
+
+    pub(crate) fn candidate(&self) -> PathBuf {
+        self.private.join("candidate")
+    }
+
+    pub(crate) fn members(&self) -> PathBuf {
+        self.private.join("members")
+    }
+
+    /// There once a replica has taken part.
+    pub(crate) fn begun(&self) -> PathBuf {
+        self.private.join("begun")
+    }
+
     pub(crate) fn raft_log(&self) -> PathBuf {
         self.private.join("raft")
     }
@@ -52,69 +107,157 @@ impl Directories {
     pub(crate) fn state(&self) -> PathBuf {
         self.private.join("state.redb")
     }
+
+    /// Where an auditor finds the public files, from the trust directory on.
+    pub(crate) fn public_from_trust(&self) -> String {
+        let name = self.public.file_name();
+        match (self.public.parent() == self.trust.parent(), name) {
+            (true, Some(name)) => format!("../{}", name.to_string_lossy()),
+            _ => std::path::absolute(&self.public)
+                .unwrap_or_else(|_| self.public.clone())
+                .display()
+                .to_string(),
+        }
+    }
 }
 
 impl Identity {
-    /// Reads the identity, making what a first start has not made yet.
+    /// Reads the identity. That of a node on its own is made where it is missing; that of a replica was made when it joined.
     pub(crate) fn open(dirs: &Directories, origin: Option<&str>) -> Result<Self, Error> {
-        let log = open_log_key(dirs, origin)?;
-        let writer = open_writer_key(dirs, log.name())?;
-        durable::create_dir(&dirs.public, Access::Everyone)?;
-        durable::create_dir(&dirs.trust, Access::Everyone)?;
-        let policy_path = dirs.trust.join("policy");
-        let policy = open_text(&policy_path, || {
-            format!(
-                "# whose checkpoints count; the node of this log certifies alone\nlog {}\nquorum none\n",
-                log.verifier()
-            )
-        })?;
-        let writers_path = dirs.trust.join("writers");
-        let writers = open_text(&writers_path, || {
-            format!(
-                "# who may write which subjects: <key> <subject, * at its end for all that begin so>...\n{} *\n",
-                writer.verifier()
-            )
-        })?;
-        let ledger = open_text(&dirs.trust.join("ledger"), || format!("{}\n", public_from_trust(dirs)))?;
-        let trust = Trust::from_texts(&policy, &writers, Some(&ledger))
-            .map_err(|error| Error::setting(&dirs.trust, error.to_string()))?;
+        let identity = match read_text(&dirs.members())? {
+            Some(members) => Self::open_replica(dirs, origin, &members)?,
+            None if dirs.candidate().exists() => {
+                let reason = "this directory is made for a ledger of several replicas: bring it the founding first";
+                return Err(Error::setting(&dirs.candidate(), reason));
+            }
+            None => Self::open_alone(dirs, origin)?,
+        };
+        let (policy_path, writers_path) = (dirs.trust.join("policy"), dirs.trust.join("writers"));
+        let (log, writer, trust) = (&identity.log, &identity.writer, &identity.trust);
         if !trust.policy.logs().iter().any(|listed| listed.key == *log.verifier()) {
             return Err(Error::setting(
                 &policy_path,
                 format!("it does not list this node's log {}", log.verifier()),
             ));
         }
-        if !trust.policy.needs_no_cosigner() {
-            let reason =
-                "its quorum asks for cosigners, but this node has none; with one node it must be `quorum none`";
-            return Err(Error::setting(&policy_path, reason));
-        }
         if trust.writers.find(writer.name(), writer.verifier().key_id()).is_none() {
             let writers = writers_path.display();
             tracing::warn!(%writers, "this node's own writer is not listed: it can write nothing");
         }
+        match (&identity.membership, trust.policy.needs_no_cosigner()) {
+            (None, false) if !trust.policy.is_met_by(|witness| witness.url.is_some()) => {
+                let reason = "its quorum asks for cosigners that this node cannot ask: only witnesses with a URL can be, \
+                              and without any it must be `quorum none`";
+                Err(Error::setting(&policy_path, reason))
+            }
+            (Some(_), true) => {
+                let reason =
+                    "its quorum asks for nobody, but this ledger has several replicas: that of its founding does";
+                Err(Error::setting(&policy_path, reason))
+            }
+            _ => Ok(identity),
+        }
+    }
+
+    fn open_alone(dirs: &Directories, origin: Option<&str>) -> Result<Self, Error> {
+        let log = open_log_key(dirs, origin)?;
+        let writer = open_writer_key(dirs, log.name())?;
+        durable::create_dir(&dirs.public, Access::Everyone)?;
+        durable::create_dir(&dirs.trust, Access::Everyone)?;
+        let policy = open_text(&dirs.trust.join("policy"), || {
+            format!(
+                "# whose checkpoints count; the node of this log certifies alone\nlog {}\nquorum none\n",
+                log.verifier()
+            )
+        })?;
+        let writers = open_text(&dirs.trust.join("writers"), || {
+            format!(
+                "# who may write which subjects: <key> <subject, * at its end for all that begin so>...\n{} *\n",
+                writer.verifier()
+            )
+        })?;
+        let ledger = open_text(&dirs.trust.join("ledger"), || format!("{}\n", dirs.public_from_trust()))?;
         Ok(Self {
             log,
             writer,
-            trust,
+            trust: trust(dirs, &policy, &writers, &ledger)?,
             writers,
+            membership: None,
+        })
+    }
+
+    fn open_replica(dirs: &Directories, origin: Option<&str>, members: &str) -> Result<Self, Error> {
+        let members: Members = members
+            .parse()
+            .map_err(|error: NotMembers| Error::setting(&dirs.members(), error.to_string()))?;
+        let log = require_key(&dirs.log_key())?;
+        check_same_origin(&dirs.log_key(), &log, origin)?;
+        let (writer, cosigner) = (require_key(&dirs.writer_key())?, require_key(&dirs.cosigner_key())?);
+        if !dirs.peer_key().exists() {
+            return Err(missing(&dirs.peer_key()));
+        }
+        let peer = PeerIdentity::open(&dirs.peer_key())?;
+        let own = members
+            .of_key(peer.key())
+            .filter(|member| member.is.writer == *writer.verifier() && member.is.cosigner == *cosigner.verifier());
+        let own = own.cloned().ok_or_else(|| {
+            let reason = "none of the members has the keys of this directory";
+            Error::setting(&dirs.members(), reason)
+        })?;
+        let text = |name: &str| {
+            let path = dirs.trust.join(name);
+            read_text(&path)?.ok_or_else(|| missing(&path))
+        };
+        let (policy, writers, ledger) = (text("policy")?, text("writers")?, text("ledger")?);
+        let membership = Membership {
+            own,
+            members,
+            cosigner,
+            peer,
+        };
+        Ok(Self {
+            log,
+            writer,
+            trust: trust(dirs, &policy, &writers, &ledger)?,
+            writers,
+            membership: Some(membership),
         })
     }
 }
 
+fn trust(dirs: &Directories, policy: &str, writers: &str, ledger: &str) -> Result<Trust, Error> {
+    Trust::from_texts(policy, writers, Some(ledger)).map_err(|error| Error::setting(&dirs.trust, error.to_string()))
+}
+
+fn require_key(path: &Path) -> Result<SigningKey, Error> {
+    read_key(path)?.ok_or_else(|| missing(path))
+}
+
+fn missing(path: &Path) -> Error {
+    Error::setting(
+        path,
+        "it is missing, as after a join that was cut off: join once more, with the same founding",
+    )
+}
+
+fn check_same_origin(path: &Path, key: &SigningKey, origin: Option<&str>) -> Result<(), Error> {
+    match origin {
+        Some(origin) if origin != key.name() => {
+            let reason = format!(
+                "this ledger's origin is {}, fixed at its first start, not {origin}",
+                key.name()
+            );
+            Err(Error::setting(path, reason))
+        }
+        _ => Ok(()),
+    }
+}
+
 fn open_log_key(dirs: &Directories, origin: Option<&str>) -> Result<SigningKey, Error> {
-    let path = dirs.private.join("log.key");
+    let path = dirs.log_key();
     if let Some(key) = read_key(&path)? {
-        return match origin {
-            Some(origin) if origin != key.name() => {
-                let reason = format!(
-                    "this ledger's origin is {}, fixed at its first start, not {origin}",
-                    key.name()
-                );
-                Err(Error::setting(&path, reason))
-            }
-            _ => Ok(key),
-        };
+        check_same_origin(&path, &key, origin)?;
+        return Ok(key);
     }
     for trace in [dirs.raft_log(), dirs.state(), dirs.public.join("checkpoint")] {
         if trace.exists() {
@@ -126,12 +269,12 @@ fn open_log_key(dirs: &Directories, origin: Option<&str>) -> Result<SigningKey, 
         }
     }
     let origin = origin.map_or_else(|| format!("dab/{}", uuid::Uuid::new_v4()), str::to_owned);
-    check_origin(&path, &origin)?;
+    check_origin(&origin).map_err(|reason| Error::setting(&path, reason))?;
     make_key(&path, &origin, SigningKey::generate)
 }
 
 /// Refuses an origin under which no leaf could be signed, before anything is made of it.
-fn check_origin(path: &Path, origin: &str) -> Result<(), Error> {
+pub(crate) fn check_origin(origin: &str) -> Result<(), String> {
     let probe = || {
         let writer = SigningKey::generate(&writer_name(origin), &[1; 32])?;
         let leaf = Leaf {
@@ -145,7 +288,7 @@ fn check_origin(path: &Path, origin: &str) -> Result<(), Error> {
         };
         leaf.sign(&writer).map(drop)
     };
-    probe().map_err(|error: dab_proof::Error| Error::setting(path, format!("{origin:?} cannot be an origin: {error}")))
+    probe().map_err(|error: dab_proof::Error| format!("{origin:?} cannot be an origin: {error}"))
 }
 
 fn writer_name(origin: &str) -> String {
@@ -153,7 +296,7 @@ fn writer_name(origin: &str) -> String {
 }
 
 fn open_writer_key(dirs: &Directories, origin: &str) -> Result<SigningKey, Error> {
-    let path = dirs.private.join("writer.key");
+    let path = dirs.writer_key();
     let name = writer_name(origin);
     match read_key(&path)? {
         Some(key) if key.name() == name => Ok(key),
@@ -170,54 +313,16 @@ fn open_writer_key(dirs: &Directories, origin: &str) -> Result<SigningKey, Error
     }
 }
 
-/// What makes a key of one kind from a name and a seed.
-type Generate = fn(&str, &[u8; 32]) -> Result<SigningKey, dab_proof::Error>;
-
-/// Draws a key and writes it, durably and for its owner alone.
-pub(crate) fn make_key(path: &Path, name: &str, generate: Generate) -> Result<SigningKey, Error> {
-    let mut seed = [0; 32];
-    getrandom::fill(&mut seed).map_err(|error| Error::Randomness {
-        reason: error.to_string(),
-    })?;
-    let key = generate(name, &seed).map_err(|error| Error::setting(path, error.to_string()))?;
-    durable::write(path, format!("{}\n", key.to_text()).as_bytes(), Access::Owner)?;
-    Ok(key)
-}
-
-/// Reads a key file; `None` when there is none. A key that others can read is no longer a secret, so it is refused.
-pub(crate) fn read_key(path: &Path) -> Result<Option<SigningKey>, Error> {
-    let metadata = match fs::metadata(path) {
-        Ok(metadata) => metadata,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(io("look at", path)(error)),
-    };
-    durable::require_owner_only(path)?;
-    if metadata.len() > KEY_FILE_BYTES_MAX {
-        return Err(Error::setting(path, "it is too long for a key"));
-    }
-    let text = fs::read_to_string(path).map_err(io("read", path))?;
-    // the parser's words might quote the secret
-    let key = SigningKey::from_text(text.strip_suffix('\n').unwrap_or(&text))
-        .map_err(|_| Error::setting(path, "it does not hold a signing key (PRIVATE+KEY+...)"))?;
-    Ok(Some(key))
+fn read_text(path: &Path) -> Result<Option<String>, Error> {
+    let text = durable::read(path)?.map(String::from_utf8).transpose();
+    text.map_err(|_| Error::setting(path, "it is not UTF-8"))
 }
 
 fn open_text(path: &Path, make: impl FnOnce() -> String) -> Result<String, Error> {
-    if let Some(bytes) = durable::read(path)? {
-        return String::from_utf8(bytes).map_err(|_| Error::setting(path, "it is not UTF-8"));
+    if let Some(text) = read_text(path)? {
+        return Ok(text);
     }
     let text = make();
     durable::write(path, text.as_bytes(), Access::Everyone)?;
     Ok(text)
-}
-
-fn public_from_trust(dirs: &Directories) -> String {
-    let name = dirs.public.file_name();
-    match (dirs.public.parent() == dirs.trust.parent(), name) {
-        (true, Some(name)) => format!("../{}", name.to_string_lossy()),
-        _ => std::path::absolute(&dirs.public)
-            .unwrap_or_else(|_| dirs.public.clone())
-            .display()
-            .to_string(),
-    }
 }

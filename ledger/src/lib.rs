@@ -36,19 +36,26 @@ pub mod reader;
 pub mod node;
 
 #[cfg(feature = "node")]
+pub mod founding;
+#[cfg(feature = "node")]
 mod identity;
 #[cfg(feature = "node")]
+mod key_file;
+#[cfg(feature = "node")]
+pub mod members;
+
+#[cfg(feature = "node")]
+mod inbox;
+#[cfg(feature = "node")]
 mod pool;
+#[cfg(feature = "node")]
+mod post;
 #[cfg(feature = "node")]
 mod sequencer;
 
 #[cfg(feature = "node")]
 mod raft;
 #[cfg(feature = "node")]
-#[cfg_attr(
-    not(feature = "testing"),
-    allow(dead_code, reason = "a node of one replica gets no messages")
-)]
 mod replica;
 
 #[cfg(feature = "node")]
@@ -62,10 +69,6 @@ mod state_store;
 mod tile_store;
 
 #[cfg(feature = "node")]
-#[cfg_attr(
-    not(feature = "testing"),
-    allow(dead_code, reason = "a node of one replica has no cosigners")
-)]
 mod certify;
 #[cfg(feature = "node")]
 mod checkpoint_file;

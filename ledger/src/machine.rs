@@ -8,6 +8,8 @@
 //! crash between any two arrows is repaired by the same code: the restart applies the entry again, writes the same files
 //! and comes to the same root. What is not certified yet is applied, but nobody sees it.
 
+mod answers;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -18,23 +20,21 @@ use crate::clock::Clock;
 use crate::crash_point::crash_point;
 use crate::notary::Outcome;
 use crate::planted::planted;
-use crate::pool::Answer;
 use crate::raft::{Application, LogStorage, Position};
 use crate::reader::IssuedCheckpoint;
 use crate::replica::pending::Pending;
-use crate::shared::{Shared, leaf_at, receipt};
+use crate::shared::Shared;
 use crate::state_machine::entry::Content;
 use crate::state_machine::{Effects, LedgerEntry, Settings, StateView, Verdict, apply};
 use crate::state_store::Meta;
 use crate::tile_store::TileStore;
 use dab_proof::checkpoint::SignedCheckpoint;
-use dab_proof::leaf::SignedLeaf;
 use dab_proof::tree::{Frontier, LeafIndex, TreeSize};
 use prost_for_raft::Message as _;
 use raft::eraftpb::{ConfState, Message};
 
-/// Who waits for the same read.
-type Readers = Vec<Answer<()>>;
+pub(crate) use answers::WaitLimits;
+use answers::{Decided, DecidedAnswer, DecidedOutcome, PlacedRead};
 
 /// How much may be applied before it is made durable in the state database.
 #[derive(Clone, Copy, Debug)]
@@ -53,6 +53,7 @@ pub(crate) struct Machine {
     checkpoint_file: CheckpointFile,
     clock: Arc<dyn Clock>,
     flush_limits: FlushLimits,
+    wait_limits: WaitLimits,
     pending: Pending,
     /// True until the log of earlier runs is applied: nothing is signed meanwhile.
     replaying: bool,
@@ -63,30 +64,11 @@ pub(crate) struct Machine {
     expected: Option<SignedCheckpoint>,
     /// Leaves that the checkpoint which readers see covers.
     shown_size: TreeSize,
-    /// Reads that may be answered once their raft index is applied, and what was applied is certified.
-    ready_reads: Vec<(u64, Readers)>,
-    /// What is answered when a certified checkpoint covers `size`, in order of `size`.
+    /// Reads whose place in the raft log is known.
+    placed_reads: Vec<PlacedRead>,
+    /// What is answered when a certified checkpoint covers it, in that order.
     decided: VecDeque<Decided>,
     messages: Vec<Message>,
-}
-
-#[derive(Debug)]
-struct Decided {
-    size: TreeSize,
-    answer: DecidedAnswer,
-}
-
-#[derive(Debug)]
-enum DecidedAnswer {
-    Proposal(Answer<Outcome>, DecidedOutcome),
-    Read(Readers),
-}
-
-#[derive(Debug)]
-enum DecidedOutcome {
-    /// The leaves, where they are new; one that stood before is read again.
-    Accepted(Vec<(LeafIndex, Option<SignedLeaf>)>),
-    Other(Outcome),
 }
 
 /// The parts of a machine, all as they were when the state database was last made durable.
@@ -98,6 +80,7 @@ pub(crate) struct Parts {
     pub(crate) checkpoint_file: CheckpointFile,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) flush_limits: FlushLimits,
+    pub(crate) wait_limits: WaitLimits,
     pub(crate) pending: Pending,
 }
 
@@ -112,13 +95,14 @@ impl Machine {
             checkpoint_file: parts.checkpoint_file,
             clock: parts.clock,
             flush_limits: parts.flush_limits,
+            wait_limits: parts.wait_limits,
             pending: parts.pending,
             replaying: true,
             applied,
             flushed: applied,
             expected: None,
             shown_size: TreeSize(0),
-            ready_reads: Vec::new(),
+            placed_reads: Vec::new(),
             decided: VecDeque::new(),
             messages: Vec::new(),
         })
@@ -227,10 +211,7 @@ impl Machine {
             state.record_issued(issued);
         })?;
         self.shown_size = size;
-        while self.decided.front().is_some_and(|decided| decided.size <= size) {
-            let decided = self.decided.pop_front().expect("the front was looked at");
-            self.answer(decided.answer);
-        }
+        self.answer_covered();
         Ok(())
     }
 
@@ -328,48 +309,6 @@ impl Machine {
         }
     }
 
-    /// Answers once readers see everything that is applied now.
-    fn answer_when_certified(&mut self, answer: DecidedAnswer) {
-        let size = self.tiles.size();
-        let early = matches!(answer, DecidedAnswer::Read(_)) && planted("a read does not wait for the certificate");
-        match size <= self.shown_size || early || planted("acknowledged when sequenced") {
-            true => self.answer(answer),
-            false => self.decided.push_back(Decided { size, answer }),
-        }
-    }
-
-    /// Whoever asked may have gone; the leaf stands all the same.
-    fn answer(&self, answer: DecidedAnswer) {
-        match answer {
-            DecidedAnswer::Read(readers) => {
-                for reader in readers {
-                    let _ = reader.send(Ok(()));
-                }
-            }
-            DecidedAnswer::Proposal(answer, DecidedOutcome::Other(outcome)) => {
-                let _ = answer.send(Ok(outcome));
-            }
-            DecidedAnswer::Proposal(answer, DecidedOutcome::Accepted(leaves)) => {
-                let receipts: Result<Vec<_>, Error> = leaves.into_iter().map(|leaf| self.receipt(leaf)).collect();
-                let outcome = receipts.map(Outcome::Certified).map_err(|error| {
-                    // the leaves stand: any other word would have the client write them again
-                    tracing::error!(%error, "cannot make the receipts of notarized leaves");
-                    Error::OutcomeUnknown
-                });
-                let _ = answer.send(outcome);
-            }
-        }
-    }
-
-    fn receipt(&self, (index, leaf): (LeafIndex, Option<SignedLeaf>)) -> Result<dab_proof::receipt::Receipt, Error> {
-        let checkpoint = self.certifier.for_receipts().ok_or(Error::NoCheckpoint)?;
-        let leaf = match leaf {
-            Some(leaf) => leaf,
-            None => leaf_at(&self.tiles, index, checkpoint.checkpoint().size)?,
-        };
-        receipt(&self.tiles, checkpoint, index, leaf)
-    }
-
     fn compare_expected(&mut self) -> Result<(), Error> {
         let Some(expected) = self
             .expected
@@ -440,23 +379,13 @@ impl Application for Machine {
     }
 
     fn applied(&mut self) -> Result<(), Error> {
-        let applied = self.applied.index;
-        let ready = self
-            .ready_reads
-            .extract_if(.., |(raft_index, _)| *raft_index <= applied)
-            .collect::<Vec<_>>();
-        for (_, readers) in ready {
-            self.answer_when_certified(DecidedAnswer::Read(readers));
-        }
+        self.decide_reads();
         // after the answers, so that nobody waits for it
         self.tidy()
     }
 
     fn read_ready(&mut self, raft_index: u64, context: &[u8]) {
-        let readers = self.pending.placed(context);
-        if !readers.is_empty() {
-            self.ready_reads.push((raft_index, readers));
-        }
+        self.place_read(raft_index, context);
     }
 
     fn send(&mut self, messages: Vec<Message>) {

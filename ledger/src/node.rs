@@ -1,7 +1,9 @@
-//! One ledger node: a raft group of one voter, its state, and its public tree.
+//! One ledger node: a replica and its raft thread, alone or connected to others.
 
 mod config;
 mod reading;
+mod status;
+mod witnesses;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -11,13 +13,17 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use dab_proof::files::DirSource;
 use dab_proof::note::SigningKey;
 use dab_proof::report::{Report, Verdict};
 use dab_proof::trust::Trust;
 use parking_lot::Mutex;
+use tokio::net::TcpListener;
 use tokio::sync::oneshot;
+use tokio::task::JoinSet;
 
 pub use config::{NodeConfig, NodeLimits};
+pub use status::NodeStatus;
 
 pub use crate::lock::is_running;
 
@@ -25,12 +31,16 @@ use crate::Error;
 use crate::disk::LocalDisk;
 use crate::durable::{self, io};
 use crate::fsck::fsck;
-use crate::identity::{Directories, Identity};
+use crate::identity::{Directories, Identity, Membership};
+use crate::inbox::PeerInbox;
 use crate::lock::lock;
+use crate::members::Member;
 use crate::notary::{Notary, Outcome, Proposal};
+use crate::peer::{OwnReplica, PeerLimits, Transport};
 use crate::pool::{Command, Pool, Waiting};
+use crate::post::Post;
 use crate::replica::open::ReplicaConfig;
-use crate::sequencer::{Sequencer, panic_text};
+use crate::sequencer::{Sequencer, SequencerParts, panic_text};
 use crate::shared::Shared;
 use crate::state_machine::Settings;
 use crate::state_machine::check::check;
@@ -44,8 +54,9 @@ const TICK_MIN: Duration = Duration::from_millis(1);
 
 /// A running ledger node.
 ///
-/// It certifies alone: its policy is `quorum none`, and every checkpoint that it issues is certified by its own
-/// signature. [`crate::reader::LedgerReader::certified`] says so.
+/// One that is nobody's replica certifies alone: its policy is `quorum none`, and every checkpoint that it issues is
+/// certified by its own signature. [`crate::reader::LedgerReader::certified`] says so. A replica ([`Node::member`]) does
+/// nothing until it is connected to the others with [`Node::connect`].
 ///
 /// Dropping a node is like a crash: nothing acknowledged is lost, and the next start replays the raft log.
 /// [`Node::stop`] leaves nothing to replay.
@@ -58,12 +69,17 @@ pub struct Node {
     raft_log_syncs: Arc<AtomicU64>,
     writer: SigningKey,
     trust: Trust,
+    membership: Option<Membership>,
+    inbox: Arc<PeerInbox>,
+    post: Arc<Post>,
+    /// Ask the policy's witnesses, until the node is dropped.
+    asking: Mutex<JoinSet<()>>,
     public_dir: PathBuf,
 }
 
 impl Node {
     /// Starts a node: makes a ledger at the first start, replays the raft log at a later one, and returns when the node
-    /// serves. Blocks for as long as that takes.
+    /// serves; a replica serves once it is connected. Blocks for as long as that takes.
     ///
     /// # Errors
     ///
@@ -80,24 +96,33 @@ impl Node {
 
     /// Opens everything and replays; all but the raft thread.
     fn prepare(config: NodeConfig) -> Result<Prepared, Error> {
+        let dirs = Directories::of(&config);
         let limits = config.limits;
-        let dirs = Directories {
-            private: config.private_dir,
-            public: config.public_dir,
-            trust: config.trust_dir,
-        };
         durable::create_private_dir(&dirs.private)?;
         let lock = lock(&dirs.private)?;
         let identity = Identity::open(&dirs, config.origin.as_deref())?;
         let origin = identity.log.name().to_owned();
+        if identity.membership.is_some() {
+            refuse_lost_raft_log(&dirs)?;
+        }
+        let (id, first_voters) = match &identity.membership {
+            Some(membership) => (
+                membership.own.id.0,
+                membership.members.iter().map(|member| member.id.0).collect(),
+            ),
+            None => (RAFT_ID_FIRST, vec![RAFT_ID_FIRST]),
+        };
         let replica = ReplicaConfig {
             disk: Arc::new(LocalDisk),
             private_dir: dirs.private.clone(),
             public_dir: dirs.public.clone(),
-            id: RAFT_ID_FIRST,
-            first_voters: vec![RAFT_ID_FIRST],
+            id,
+            first_voters,
             log: identity.log,
-            cosigner: None,
+            cosigner: identity
+                .membership
+                .as_ref()
+                .map(|membership| membership.cosigner.clone()),
             policy: identity.trust.policy.clone(),
             settings: Settings {
                 origin,
@@ -111,7 +136,15 @@ impl Node {
         let opened = replica.open(Some(lock))?;
         let (shared, raft_log_syncs) = (opened.shared, opened.raft_log_syncs);
         let (pool, commands) = Pool::new(limits.waiting_max.max(1));
-        let sequencer = Sequencer::new(opened.replica, Arc::clone(&shared), commands, limits.tick.max(TICK_MIN));
+        let (inbox, post) = (Arc::new(PeerInbox::new(pool.clone())), Arc::<Post>::default());
+        let parts = SequencerParts {
+            replica: opened.replica,
+            shared: Arc::clone(&shared),
+            commands,
+            inbox: Arc::clone(&inbox),
+            post: Arc::clone(&post),
+        };
+        let sequencer = Sequencer::new(parts, limits.tick.max(TICK_MIN));
         let abandoned = sequencer.abandoned();
         if config.check_at_start {
             refuse_unless_valid(&fsck(&shared, &identity.trust)?)?;
@@ -124,6 +157,10 @@ impl Node {
             raft_log_syncs,
             writer: identity.writer,
             trust: identity.trust,
+            membership: identity.membership,
+            inbox,
+            post,
+            asking: Mutex::default(),
             public_dir: dirs.public,
         };
         Ok(Prepared { node, sequencer })
@@ -142,6 +179,52 @@ impl Node {
     /// The directory of the public files.
     pub fn public_dir(&self) -> &Path {
         &self.public_dir
+    }
+
+    /// This node's place among the ledger's replicas; `None` where it certifies alone. The address is where the others
+    /// look for it.
+    pub fn member(&self) -> Option<&Member> {
+        self.membership.as_ref().map(|membership| &membership.own)
+    }
+
+    /// Connects a replica to the others, which reach it over `listener`, until it is stopped or dropped.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Peer`] when the connections cannot be set up. A node that is nobody's replica has nobody to connect to,
+    /// and connects to nobody.
+    pub async fn connect(&self, listener: TcpListener) -> Result<(), Error> {
+        let Some(membership) = &self.membership else {
+            return Ok(());
+        };
+        let own = OwnReplica {
+            id: membership.own.id,
+            origin: self.shared.origin.clone(),
+            identity: membership.peer.clone(),
+        };
+        let files = Arc::new(DirSource::new(&self.public_dir));
+        let limits = PeerLimits::default();
+        let transport =
+            Transport::start(own, listener, self.inbox.clone(), files, limits, std::future::pending()).await?;
+        transport.set_peers(membership.members.iter().map(Member::peer).collect());
+        self.post.open(transport);
+        Ok(())
+    }
+
+    /// Waits until everything that was certified before this call is visible here: for as long as it takes to find a
+    /// leader and a quorum.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Stopped`].
+    pub async fn ready(&self) -> Result<(), Error> {
+        loop {
+            match self.catch_up().await {
+                // asking took its time, so that this does not spin
+                Err(Error::NoLeader | Error::NoQuorum | Error::Busy { .. }) => {}
+                result => return result,
+            }
+        }
     }
 
     /// Counts the fdatasyncs of the raft log since the start.
@@ -184,6 +267,7 @@ impl Node {
         if let Some(thread) = thread {
             let _ = tokio::task::spawn_blocking(move || thread.join()).await;
         }
+        drop(self.post.close());
         Ok(())
     }
 
@@ -240,11 +324,28 @@ impl Notary for Node {
 impl Drop for Node {
     fn drop(&mut self) {
         self.abandoned.store(true, Ordering::Release);
-        // without a sender the raft thread wakes and ends
+        self.post.close();
+        self.pool().wake();
         self.pool = None;
         if let Some(thread) = self.thread.get_mut().take() {
             let _ = thread.join();
         }
+    }
+}
+
+/// A replica that lost its raft log has forgotten whom it voted for and what it acknowledged: under the same id it could
+/// help to decide a second history. A crash between marker and log leaves a directory that never took part in anything,
+/// and is refused all the same.
+fn refuse_lost_raft_log(dirs: &Directories) -> Result<(), Error> {
+    let marker = dirs.begun();
+    match (marker.exists(), dirs.raft_log().exists()) {
+        (true, false) => {
+            let reason = "this replica has taken part before, and its raft log is gone: nobody can count on what it says \
+                          under this id any more. Begin with another directory, as a new member";
+            Err(Error::setting(&dirs.raft_log(), reason))
+        }
+        (true, true) => Ok(()),
+        (false, _) => durable::write(&marker, b"", durable::Access::Owner),
     }
 }
 

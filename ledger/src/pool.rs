@@ -2,6 +2,7 @@
 
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 
+use dab_proof::checkpoint::SignedCheckpoint;
 use tokio::sync::oneshot;
 
 use crate::Error;
@@ -18,6 +19,10 @@ pub(crate) enum Command {
     Propose(Waiting),
     /// Answer when everything that was acknowledged before now is applied.
     Read(Answer<()>),
+    /// Look at what other replicas have sent.
+    Wake,
+    /// A witness has cosigned this checkpoint.
+    Cosigned(SignedCheckpoint),
     /// Flush and end.
     Stop(Answer<()>),
 }
@@ -55,6 +60,11 @@ impl Pool {
                 reason: "its raft thread has ended".to_owned(),
             },
         })
+    }
+
+    /// Ends the raft thread's wait. Where the queue is full it does not wait anyway.
+    pub(crate) fn wake(&self) {
+        let _ = self.sender.try_send(Command::Wake);
     }
 
     /// Queues a command, blocking until there is room; `false` when the raft thread is gone.

@@ -56,6 +56,27 @@ pub struct IssuedCheckpoint {
     pub unix_ms: u64,
 }
 
+/// A replica of the ledger, as the node that is asked sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReplicaStatus {
+    /// Its raft id.
+    pub id: u64,
+    /// Its name among the members; `None` for a node that certifies alone.
+    pub name: Option<String>,
+    /// Where it listens for the others, `host:port`.
+    pub address: Option<String>,
+    /// Whether it is the node that was asked.
+    pub is_asked: bool,
+    /// Whether the node that was asked follows it, or leads itself.
+    pub leads: bool,
+    /// Whether messages reach it at the moment.
+    pub is_connected: bool,
+    /// Why they do not.
+    pub trouble: Option<String>,
+    /// Time since anything came from it; `None` when nothing ever did.
+    pub heard_ago: Option<std::time::Duration>,
+}
+
 /// Reads the ledger. Everything it shows is certified.
 #[async_trait]
 pub trait LedgerReader: Send + Sync {
@@ -97,4 +118,7 @@ pub trait LedgerReader: Send + Sync {
 
     /// Checkpoints that this node issued, oldest first; a bounded list of the latest.
     async fn checkpoints(&self) -> Vec<IssuedCheckpoint>;
+
+    /// The replicas of the ledger, by id; one where the node certifies alone.
+    async fn replicas(&self) -> Vec<ReplicaStatus>;
 }

@@ -18,6 +18,8 @@ pub(crate) mod pending;
 use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
+use dab_proof::checkpoint::SignedCheckpoint;
+use dab_proof::tree::TreeSize;
 use prost_for_raft::Message as _;
 
 use crate::Error;
@@ -30,7 +32,7 @@ use crate::room::Room;
 use crate::state_machine::entry::ProposalBytes;
 use crate::state_machine::{LedgerEntry, Settings};
 use guard::Refusal;
-use message::{Content, Forward, NoteBytes, PeerMessage};
+use message::{Content, Forward, Held, NoteBytes, PeerMessage};
 
 /// Ticks between two notes of a replica that waits for the quorum.
 const ASK_TICKS: u64 = 5;
@@ -44,6 +46,17 @@ const FORWARD_BYTES_MAX: usize = 1 << 20;
 pub(crate) struct GroupLimits {
     pub(crate) leaves_max: usize,
     pub(crate) bytes_max: usize,
+}
+
+/// Where a replica stands in the agreement.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Standing {
+    /// Whom it follows, itself where it leads; `None` while an election goes on.
+    pub(crate) leader: Option<u64>,
+    pub(crate) leads: bool,
+    pub(crate) term: u64,
+    /// Leaves applied, certified or not.
+    pub(crate) tree_size: TreeSize,
 }
 
 /// A message for another replica.
@@ -66,6 +79,8 @@ pub(crate) struct Replica {
     outgoing: Vec<Outgoing>,
     ticks: u64,
     next_ask: u64,
+    /// The raft index up to which each other replica says that it needs nothing any more. A lie harms the liar alone.
+    held: BTreeMap<u64, u64>,
     settings: Settings,
     /// The term in which this replica, leading, has asked for the first settings.
     settings_asked_in: u64,
@@ -85,6 +100,7 @@ impl Replica {
             outgoing: Vec::new(),
             ticks: 0,
             next_ask: 0,
+            held: BTreeMap::new(),
             settings,
             settings_asked_in: 0,
             refused: BTreeMap::new(),
@@ -127,9 +143,11 @@ impl Replica {
 
     /// Takes a client's proposal; the answer comes when a certified checkpoint covers it.
     pub(crate) fn propose(&mut self, waiting: Waiting) {
-        if self.driver.leads()
-            && let Err(error) = self.room.check()
-        {
+        let room = match self.driver.leads() {
+            true => self.room.check(),
+            false => Ok(()),
+        };
+        if let Err(error) = room.and(self.machine.check_waiting()) {
             let _ = waiting.answer.send(Err(error));
             return;
         }
@@ -140,6 +158,10 @@ impl Replica {
     pub(crate) fn read(&mut self, readers: Vec<Answer<()>>) {
         if planted("a read asks nobody") {
             readers.into_iter().for_each(|reader| drop(reader.send(Ok(()))));
+        } else if let Err(Error::Busy { waiting }) = self.machine.check_waiting() {
+            for reader in readers {
+                let _ = reader.send(Err(Error::Busy { waiting }));
+            }
         } else if !readers.is_empty() {
             self.machine.pending().read(readers, self.ticks);
         }
@@ -162,9 +184,39 @@ impl Replica {
             },
             Some(Content::Note(note)) => self.receive_note(from, &note)?,
             Some(Content::Forward(forward)) => self.receive_forward(from, forward),
+            Some(Content::Held(Held { raft_index })) => {
+                let held = self.held.entry(from).or_default();
+                // messages overtake each other
+                *held = raft_index.max(*held);
+            }
             None => self.count_refusal(from, "it is of no known kind"),
         }
         Ok(())
+    }
+
+    /// Takes a checkpoint that a witness has cosigned, and passes it on: the others cannot be certain without it either.
+    ///
+    /// # Errors
+    ///
+    /// Only what of this replica itself has failed.
+    pub(crate) fn cosigned(&mut self, note: &SignedCheckpoint) -> Result<(), Error> {
+        let tree_size = self.machine.tree_size();
+        self.machine.certifier().receive(note, tree_size)?;
+        self.broadcast_note(&note.to_bytes(), false);
+        Ok(())
+    }
+
+    /// What witnesses outside have to be asked for: nothing, unless this replica leads. One of all asks.
+    pub(crate) fn for_witnesses(&mut self) -> Option<&SignedCheckpoint> {
+        match self.driver.leads() {
+            true => self.machine.certifier().for_witnesses(),
+            false => None,
+        }
+    }
+
+    /// What was sent there may be lost: raft sends less until it hears from it again.
+    pub(crate) fn unreachable(&mut self, to: u64) {
+        self.driver.unreachable(to);
     }
 
     /// Passes time.
@@ -172,6 +224,7 @@ impl Replica {
         self.ticks += 1;
         self.driver.tick();
         self.machine.pending().expire(self.ticks);
+        self.machine.expire(self.ticks);
     }
 
     /// Does everything that can be done now: proposes, stores, applies, cosigns, answers.
@@ -204,6 +257,16 @@ impl Replica {
         self.machine.certifier().take_contradictions()
     }
 
+    /// Its place among the replicas, and how far it is.
+    pub(crate) fn standing(&self) -> Standing {
+        Standing {
+            leader: self.driver.leader(),
+            leads: self.driver.leads(),
+            term: self.driver.term(),
+            tree_size: self.machine.tree_size(),
+        }
+    }
+
     /// What it holds, for those who check invariants.
     #[cfg(feature = "testing")]
     pub(crate) fn state(&mut self) -> crate::testing::core::CoreState {
@@ -229,18 +292,21 @@ impl Replica {
     }
 
     /// Makes the state durable when enough was applied, or at once when `now`, and lets the raft log forget what nobody
-    /// needs any more.
+    /// needs any more: not this replica, whose state holds it, and no other, which holds it itself. One that is away for
+    /// long keeps the logs of the others long.
     pub(crate) fn flush(&mut self, now: bool) -> Result<(), Error> {
         if !now && !self.machine.flush_is_due()? {
             return Ok(());
         }
-        let alone = self.driver.others().is_empty();
         let flushed = self.machine.flush(self.driver.raft_log())?;
-        match alone {
-            true => self.driver.raft_log().compact(flushed),
-            // another replica may still need what this one has made durable
-            false => Ok(()),
-        }
+        self.broadcast(&PeerMessage::to_bytes(Content::Held(Held { raft_index: flushed })));
+        let others = self.driver.others();
+        let others = others.iter().map(|id| self.held.get(id).copied().unwrap_or(0));
+        let needed_by_nobody = match planted("the raft log goes before all hold it") {
+            true => flushed,
+            false => others.fold(flushed, u64::min),
+        };
+        self.driver.raft_log().compact(needed_by_nobody)
     }
 
     #[cfg(test)]
@@ -387,21 +453,24 @@ impl Replica {
             }
             let notes = self.machine.certifier().cosign(head, time_unix_s)?;
             for note in notes {
-                self.broadcast(&note.to_bytes(), false);
+                self.broadcast_note(&note.to_bytes(), false);
             }
             self.next_ask = self.ticks + ASK_TICKS;
         } else if self.ticks >= self.next_ask {
             self.next_ask = self.ticks + ASK_TICKS;
             if let Some(note) = self.machine.certifier().unanswered(time_unix_s)? {
-                self.broadcast(&note.to_bytes(), true);
+                self.broadcast_note(&note.to_bytes(), true);
             }
         }
         self.machine.show_certified()
     }
 
-    fn broadcast(&mut self, note: &[u8], asks: bool) {
+    fn broadcast_note(&mut self, note: &[u8], asks: bool) {
         let checkpoint = Bytes::copy_from_slice(note);
-        let message = PeerMessage::to_bytes(Content::Note(NoteBytes { checkpoint, asks }));
+        self.broadcast(&PeerMessage::to_bytes(Content::Note(NoteBytes { checkpoint, asks })));
+    }
+
+    fn broadcast(&mut self, message: &Bytes) {
         for to in self.driver.others() {
             let message = message.clone();
             self.outgoing.push(Outgoing { to, message });
@@ -409,7 +478,7 @@ impl Replica {
     }
 
     fn receive_note(&mut self, from: u64, note: &NoteBytes) -> Result<(), Error> {
-        let Ok(signed) = dab_proof::checkpoint::SignedCheckpoint::parse(&note.checkpoint) else {
+        let Ok(signed) = SignedCheckpoint::parse(&note.checkpoint) else {
             self.count_refusal(from, "it is no checkpoint");
             return Ok(());
         };

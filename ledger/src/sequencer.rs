@@ -1,7 +1,7 @@
-//! The raft thread: one OS thread owns a replica's core and brings it commands and time.
+//! The raft thread: one OS thread owns a replica's core and brings it commands, other replicas' messages and time.
 //!
-//! A round takes what waits in the queue (never longer than it takes to find the queue empty) and lets the core do all
-//! that it makes possible. While a round waits for the disk the next group gathers, so raft entries grow with the load and
+//! A round takes what waits in both queues (never longer than it takes to find them empty) and lets the core do all that
+//! it makes possible. While a round waits for the disk the next group gathers, so raft entries grow with the load and
 //! a lone proposal waits for nobody.
 
 use std::sync::Arc;
@@ -13,8 +13,10 @@ use crate::Error;
 use crate::certify::Contradiction;
 use crate::durable::Access;
 use crate::evidence;
+use crate::inbox::{Arrival, PeerInbox};
 use crate::pool::{Answer, Command};
-use crate::replica::Replica;
+use crate::post::Post;
+use crate::replica::{Outgoing, Replica};
 use crate::shared::Shared;
 
 /// Commands that one round takes at most, so that time passes and messages leave under any load.
@@ -26,10 +28,22 @@ pub(crate) struct Sequencer {
     replica: Replica,
     shared: Arc<Shared>,
     commands: Receiver<Command>,
+    inbox: Arc<PeerInbox>,
+    post: Arc<Post>,
     /// Set when the node is dropped: end as a crash would.
     abandoned: Arc<AtomicBool>,
     tick: Duration,
     next_tick: Instant,
+}
+
+/// What the raft thread works with.
+#[derive(Debug)]
+pub(crate) struct SequencerParts {
+    pub(crate) replica: Replica,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) commands: Receiver<Command>,
+    pub(crate) inbox: Arc<PeerInbox>,
+    pub(crate) post: Arc<Post>,
 }
 
 /// How the raft thread ends.
@@ -40,11 +54,13 @@ enum End {
 }
 
 impl Sequencer {
-    pub(crate) fn new(replica: Replica, shared: Arc<Shared>, commands: Receiver<Command>, tick: Duration) -> Self {
+    pub(crate) fn new(parts: SequencerParts, tick: Duration) -> Self {
         Self {
-            replica,
-            shared,
-            commands,
+            replica: parts.replica,
+            shared: parts.shared,
+            commands: parts.commands,
+            inbox: parts.inbox,
+            post: parts.post,
             abandoned: Arc::default(),
             tick,
             next_tick: Instant::now() + tick,
@@ -82,7 +98,7 @@ impl Sequencer {
 
     fn rounds(&mut self) -> Result<End, Error> {
         loop {
-            let stop = self.gather();
+            let stop = self.gather()?;
             if self.abandoned.load(Ordering::Acquire) {
                 return Ok(End::Abandoned);
             }
@@ -90,16 +106,18 @@ impl Sequencer {
                 self.next_tick = Instant::now() + self.tick;
                 self.replica.tick();
             }
-            self.replica.pump()?;
-            // a ledger of one replica: there is nobody to write to
-            if let Some(first) = self.replica.take_outgoing().first() {
-                let reason = format!(
-                    "{} bytes for replica {}, which nobody knows",
-                    first.message.len(),
-                    first.to
-                );
-                return Err(Error::Raft { reason });
+            for arrival in self.inbox.take() {
+                match arrival {
+                    Arrival::Message { from, message } => self.replica.receive(from, message)?,
+                    Arrival::Unreachable { to } => self.replica.unreachable(to),
+                }
             }
+            self.replica.pump()?;
+            for Outgoing { to, message } in self.replica.take_outgoing() {
+                self.post.send(to, message);
+            }
+            self.shared.tell(self.replica.standing());
+            self.shared.offer(self.replica.for_witnesses());
             for contradiction in self.replica.take_contradictions() {
                 self.keep(&contradiction);
             }
@@ -126,14 +144,14 @@ impl Sequencer {
     }
 
     /// Waits for the first command, then takes what else is there; gives the command to stop.
-    fn gather(&mut self) -> Option<Answer<()>> {
+    fn gather(&mut self) -> Result<Option<Answer<()>>, Error> {
         let wait = self.next_tick.saturating_duration_since(Instant::now());
         let first = match self.commands.recv_timeout(wait) {
             Ok(command) => command,
-            Err(RecvTimeoutError::Timeout) => return None,
+            Err(RecvTimeoutError::Timeout) => return Ok(None),
             Err(RecvTimeoutError::Disconnected) => {
                 self.abandoned.store(true, Ordering::Release);
-                return None;
+                return Ok(None);
             }
         };
         let mut readers = Vec::new();
@@ -143,6 +161,8 @@ impl Sequencer {
             match next {
                 Some(Command::Propose(waiting)) => self.replica.propose(waiting),
                 Some(Command::Read(reader)) => readers.push(reader),
+                Some(Command::Wake) => {}
+                Some(Command::Cosigned(checkpoint)) => self.replica.cosigned(&checkpoint)?,
                 Some(Command::Stop(answer)) => stop = Some(answer),
                 None => break,
             }
@@ -152,7 +172,7 @@ impl Sequencer {
             next = self.commands.try_recv().ok();
         }
         self.replica.read(readers);
-        stop
+        Ok(stop)
     }
 }
 

@@ -16,6 +16,7 @@ use tokio::sync::watch;
 
 use crate::Error;
 use crate::reader::{Certified, Head};
+use crate::replica::Standing;
 use crate::state_machine::{Placed, StateView};
 use crate::state_store::StateStore;
 use crate::tile_store::PublicFiles;
@@ -26,6 +27,10 @@ pub(crate) struct Shared {
     pub(crate) origin: String,
     pub(crate) files: PublicFiles,
     pub(crate) visible: RwLock<Visible>,
+    /// Where the replica stood after its last round.
+    standing: RwLock<Standing>,
+    /// What witnesses outside are to cosign.
+    offered: watch::Sender<Option<SignedCheckpoint>>,
     /// Why the node failed, once it has.
     failure: watch::Sender<Option<String>>,
 }
@@ -77,8 +82,37 @@ impl Shared {
             origin,
             files,
             visible: RwLock::new(visible),
+            standing: RwLock::default(),
+            offered: watch::Sender::new(None),
             failure: watch::Sender::new(None),
         })
+    }
+
+    /// Tells where the replica stands now.
+    pub(crate) fn tell(&self, standing: Standing) {
+        *self.standing.write() = standing;
+    }
+
+    /// Where the replica stood after its last round.
+    pub(crate) fn standing(&self) -> Standing {
+        *self.standing.read()
+    }
+
+    /// Offers a checkpoint to witnesses outside, or nothing.
+    pub(crate) fn offer(&self, checkpoint: Option<&SignedCheckpoint>) {
+        self.offered.send_if_modified(|offered| {
+            let head = |signed: &SignedCheckpoint| (signed.checkpoint().size, signed.checkpoint().root);
+            let changes = offered.as_ref().map(head) != checkpoint.map(head);
+            if changes {
+                *offered = checkpoint.cloned();
+            }
+            changes
+        });
+    }
+
+    /// What is offered to witnesses, now and later.
+    pub(crate) fn offered(&self) -> watch::Receiver<Option<SignedCheckpoint>> {
+        self.offered.subscribe()
     }
 
     /// Records why the node cannot go on; the first reason stays.

@@ -1,6 +1,7 @@
 //! A ledger node in a temporary directory, for tests; a replica's core and a disk in memory, for simulations.
 
 pub mod core;
+pub mod group;
 pub mod sim_disk;
 
 use std::path::{Path, PathBuf};

@@ -144,7 +144,7 @@ async fn ledger_status(node: &Node) -> Status {
     match tokio::time::timeout(WAIT_MAX, node.ledger.head(&subject)).await {
         Ok(Ok(_)) => Status::Ok,
         // it will catch up, and asking again does not help it
-        Ok(Err(Error::Busy { .. } | Error::NoLeader)) => Status::Busy,
+        Ok(Err(Error::Busy { .. } | Error::NoLeader | Error::NoQuorum)) => Status::Busy,
         Ok(Err(_)) | Err(_) => Status::Failed,
     }
 }

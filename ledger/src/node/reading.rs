@@ -11,8 +11,9 @@ use tokio::sync::oneshot;
 
 use super::Node;
 use crate::Error;
+use crate::members::Member;
 use crate::pool::Command;
-use crate::reader::{Certified, Head, IssuedCheckpoint, LEAVES_PER_CALL_MAX, LedgerReader, Notarized};
+use crate::reader::{Certified, Head, IssuedCheckpoint, LEAVES_PER_CALL_MAX, LedgerReader, Notarized, ReplicaStatus};
 use crate::shared::{leaf_at, receipt};
 
 #[async_trait]
@@ -92,11 +93,42 @@ impl LedgerReader for Node {
         // a stopped node lists nothing
         issued.unwrap_or_default()
     }
+
+    async fn replicas(&self) -> Vec<ReplicaStatus> {
+        let status = self.status();
+        let Some(members) = self.members() else {
+            return vec![ReplicaStatus {
+                id: status.id.0,
+                name: None,
+                address: None,
+                is_asked: true,
+                leads: status.leader == Some(status.id),
+                is_connected: true,
+                trouble: None,
+                heard_ago: None,
+            }];
+        };
+        let replica = |member: &Member| {
+            let is_asked = member.id == status.id;
+            let seen = status.peers.iter().find(|peer| peer.id == member.id);
+            ReplicaStatus {
+                id: member.id.0,
+                name: Some(member.is.name.clone()),
+                address: Some(member.is.address.clone()),
+                is_asked,
+                leads: status.leader == Some(member.id),
+                is_connected: is_asked || seen.is_some_and(|peer| peer.connected),
+                trouble: seen.and_then(|peer| peer.trouble.clone()),
+                heard_ago: seen.and_then(|peer| peer.heard_ago),
+            }
+        };
+        members.iter().map(replica).collect()
+    }
 }
 
 impl Node {
     /// Waits until everything that was decided before this call is visible.
-    async fn catch_up(&self) -> Result<(), Error> {
+    pub(super) async fn catch_up(&self) -> Result<(), Error> {
         let (answer, ready) = oneshot::channel();
         self.submit(Command::Read(answer))?;
         ready.await.map_err(|_| self.shared.stopped())?

@@ -152,6 +152,11 @@ impl Driver {
         Ok(())
     }
 
+    /// Tells raft that messages to a replica may be lost.
+    pub(crate) fn unreachable(&mut self, id: u64) {
+        self.node.report_unreachable(id);
+    }
+
     /// Takes the place of raft-rs's own draw, which comes from the thread's random numbers and could not be replayed.
     ///
     /// The draw is a function of the replica's seed and of the moment at which raft draws: its term and its role.

@@ -68,7 +68,8 @@ impl Storage for RaftStorage {
         Ok(self.raft_log.last().index)
     }
 
-    /// One voter has nobody to send a raft snapshot to.
+    /// No replica needs a raft snapshot: the log keeps what any of them lacks. raft-rs asks again where one does, whose disk
+    /// was rolled back, say.
     fn snapshot(&self, _request_index: u64, _to: u64) -> Result<Snapshot> {
         Err(Error::Store(StorageError::SnapshotTemporarilyUnavailable))
     }

@@ -94,7 +94,7 @@ pub(crate) fn admit(node: &RawNode<RaftStorage>, from: u64, message: &Message) -
             [entry] if entry.data.len() <= READ_CONTEXT_BYTES_MAX => Ok(()),
             _ => Err(Refusal::Entries),
         },
-        // this release sends none, since it never compacts a log that others may need, and takes none
+        // this release sends none, since it keeps what any replica lacks, and takes none
         MessageType::MsgSnapshot => Err(Refusal::Snapshot),
         _ => Ok(()),
     }

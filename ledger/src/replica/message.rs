@@ -2,15 +2,17 @@
 //!
 //! ```protobuf
 //! message PeerMessage {
-//!   oneof content { bytes raft = 1; Note note = 2; Forward forward = 3; }
+//!   oneof content { bytes raft = 1; Note note = 2; Forward forward = 3; Held held = 4; }
 //! }
 //! message Note { bytes checkpoint = 1; bool asks = 2; }
 //! message Forward { repeated Proposal proposals = 1; }
+//! message Held { uint64 raft_index = 1; }
 //! ```
 //!
 //! `raft` is a message of raft-rs in its own encoding (eraftpb). `checkpoint` is a signed note, C2SP tlog-checkpoint, with
 //! any number of cosignatures: one replica's own, or enough of them to be certified; with `asks`, its sender has been
-//! waiting for the quorum and wants the certified checkpoint of whoever has it. `Proposal` is that of a raft entry.
+//! waiting for the quorum and wants the certified checkpoint of whoever has it. `Proposal` is that of a raft entry. `Held`
+//! says that its sender has made the state durable up to there, and will never need the raft log before.
 
 use bytes::Bytes;
 use prost::{Message, Oneof};
@@ -20,7 +22,7 @@ use crate::state_machine::entry::ProposalBytes;
 /// One message between replicas.
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct PeerMessage {
-    #[prost(oneof = "Content", tags = "1, 2, 3")]
+    #[prost(oneof = "Content", tags = "1, 2, 3, 4")]
     pub(crate) content: Option<Content>,
 }
 
@@ -32,6 +34,8 @@ pub(crate) enum Content {
     Note(NoteBytes),
     #[prost(message, tag = "3")]
     Forward(Forward),
+    #[prost(message, tag = "4")]
+    Held(Held),
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -47,6 +51,13 @@ pub(crate) struct NoteBytes {
 pub(crate) struct Forward {
     #[prost(message, repeated, tag = "1")]
     pub(crate) proposals: Vec<ProposalBytes>,
+}
+
+/// How far its sender has made the state durable.
+#[derive(Clone, Copy, PartialEq, Message)]
+pub(crate) struct Held {
+    #[prost(uint64, tag = "1")]
+    pub(crate) raft_index: u64,
 }
 
 impl PeerMessage {

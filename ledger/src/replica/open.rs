@@ -16,7 +16,7 @@ use crate::certify::Certifier;
 use crate::checkpoint_file::CheckpointFile;
 use crate::clock::Clock;
 use crate::disk::Disk;
-use crate::machine::{FlushLimits, Machine, Parts, applied_in, frontier_in};
+use crate::machine::{FlushLimits, Machine, Parts, WaitLimits, applied_in, frontier_in};
 use crate::node::NodeLimits;
 use crate::raft::{Driver, LogStorage, RaftLimits};
 use crate::room::Room;
@@ -86,6 +86,10 @@ impl ReplicaConfig {
                 entries_max: limits.flush_entries_max,
                 leaves_max: limits.flush_leaves_max,
                 bytes_max: limits.flush_bytes_max,
+            },
+            wait_limits: WaitLimits {
+                ticks_max: limits.request_ticks_max,
+                count_max: limits.waiting_max.max(1),
             },
             pending: Pending::new(self.run, limits.request_ticks_max, limits.waiting_max.max(1)),
         })?;

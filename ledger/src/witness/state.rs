@@ -22,7 +22,7 @@ use sha2::{Digest, Sha256};
 use crate::Error;
 use crate::durable::{self, Access};
 use crate::evidence::{self, Piece};
-use crate::identity::{make_key, read_key};
+use crate::key_file::{make_key, read_key};
 use crate::lock;
 
 /// The state directory, locked.

@@ -3,12 +3,14 @@
 mod contention;
 mod crash;
 mod first_start;
+mod group;
 mod http;
 mod kill;
 mod mixed;
 mod node;
 mod replicas;
 mod syscalls;
+mod witnessed;
 mod world;
 
 /// The harness's own way to say what is skipped. Its file and not its crate, which needs much that a ledger does not.

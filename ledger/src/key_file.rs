@@ -1,0 +1,44 @@
+//! A signing key in a file of its own, for its owner alone.
+
+use std::fs;
+use std::path::Path;
+
+use dab_proof::note::SigningKey;
+
+use crate::Error;
+use crate::durable::{self, Access, io};
+
+/// Bytes of the longest key file that is read.
+const KEY_FILE_BYTES_MAX: u64 = 4096;
+
+/// What makes a key of one kind from a name and a seed.
+pub(crate) type Generate = fn(&str, &[u8; 32]) -> Result<SigningKey, dab_proof::Error>;
+
+/// Draws a key and writes it, durably and for its owner alone.
+pub(crate) fn make_key(path: &Path, name: &str, generate: Generate) -> Result<SigningKey, Error> {
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed).map_err(|error| Error::Randomness {
+        reason: error.to_string(),
+    })?;
+    let key = generate(name, &seed).map_err(|error| Error::setting(path, error.to_string()))?;
+    durable::write(path, format!("{}\n", key.to_text()).as_bytes(), Access::Owner)?;
+    Ok(key)
+}
+
+/// Reads a key file; `None` when there is none. A key that others can read is no longer a secret, so it is refused.
+pub(crate) fn read_key(path: &Path) -> Result<Option<SigningKey>, Error> {
+    let metadata = match fs::metadata(path) {
+        Ok(metadata) => metadata,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(io("look at", path)(error)),
+    };
+    durable::require_owner_only(path)?;
+    if metadata.len() > KEY_FILE_BYTES_MAX {
+        return Err(Error::setting(path, "it is too long for a key"));
+    }
+    let text = fs::read_to_string(path).map_err(io("read", path))?;
+    // the parser's words might quote the secret
+    let key = SigningKey::from_text(text.strip_suffix('\n').unwrap_or(&text))
+        .map_err(|_| Error::setting(path, "it does not hold a signing key (PRIVATE+KEY+...)"))?;
+    Ok(Some(key))
+}

@@ -1,0 +1,134 @@
+//! The replicas of one ledger in one process, connected over loopback, for tests.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+
+use crate::Error;
+use crate::founding::{Founding, candidate, join};
+use crate::node::{Node, NodeConfig, NodeLimits};
+
+/// The origin of a group's ledger.
+const ORIGIN: &str = "dab/group";
+
+/// A tick at which elections take a tenth of a second.
+const TICK: Duration = Duration::from_millis(10);
+
+/// Ticks that a request may take: several elections on a busy machine.
+const REQUEST_TICKS_MAX: u64 = 2000;
+
+/// Replicas, some of them running, and the directory that goes when they do.
+#[derive(Debug)]
+pub struct TestGroup {
+    // before the directory, so that the nodes end first
+    nodes: Vec<Option<Arc<Node>>>,
+    configs: Vec<NodeConfig>,
+    addresses: Vec<SocketAddr>,
+    dir: TempDir,
+}
+
+impl TestGroup {
+    /// A new ledger of `count` replicas, all running.
+    ///
+    /// # Panics
+    ///
+    /// When it cannot be started, as everything here.
+    pub async fn start(count: usize) -> Self {
+        Self::start_with(count, |_| {}).await
+    }
+
+    /// The same with bounds of one's own.
+    pub async fn start_with(count: usize, bound: impl Fn(&mut NodeLimits)) -> Self {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let mut group = Self {
+            nodes: Vec::new(),
+            configs: Vec::new(),
+            addresses: Vec::new(),
+            dir,
+        };
+        let mut listeners = Vec::new();
+        let mut candidates = Vec::new();
+        for n in 1..=count {
+            let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+            let address = listener.local_addr().expect("an address");
+            let mut limits = NodeLimits {
+                tick: TICK,
+                request_ticks_max: REQUEST_TICKS_MAX,
+                ..NodeLimits::default()
+            };
+            bound(&mut limits);
+            let config = NodeConfig {
+                limits,
+                ..NodeConfig::in_dir(group.dir.path().join(format!("n{n}")))
+            };
+            candidates.push(candidate(&config, ORIGIN, &format!("n{n}"), &address.to_string()).expect("keys"));
+            group.configs.push(config);
+            group.addresses.push(address);
+            listeners.push(listener);
+        }
+        let founding = Founding::new(ORIGIN, candidates, Vec::new()).expect("a founding");
+        for (config, listener) in group.configs.iter().zip(listeners) {
+            join(config, &founding).expect("a replica");
+            let node = Node::start(config.clone()).expect("the replica starts");
+            node.connect(listener).await.expect("the replica is connected");
+            group.nodes.push(Some(node));
+        }
+        group
+    }
+
+    /// The replica `n`, from 0.
+    pub fn node(&self, n: usize) -> &Arc<Node> {
+        self.nodes[n].as_ref().expect("the replica runs")
+    }
+
+    /// The running ones.
+    pub fn running(&self) -> impl Iterator<Item = &Arc<Node>> {
+        self.nodes.iter().flatten()
+    }
+
+    /// A replica's data directory.
+    pub fn dir(&self, n: usize) -> PathBuf {
+        self.configs[n]
+            .private_dir
+            .parent()
+            .expect("a data directory")
+            .to_owned()
+    }
+
+    /// Which one leads, as a majority of the running ones agree; waits until one does.
+    pub async fn leader(&self) -> usize {
+        loop {
+            let told: Vec<_> = self.running().filter_map(|node| node.status().leader).collect();
+            let most = told
+                .iter()
+                .find(|id| told.iter().filter(|other| other == id).count() * 2 > self.nodes.len());
+            if let Some(id) = most
+                && self.nodes[id.0 as usize - 1].is_some()
+            {
+                return id.0 as usize - 1;
+            }
+            tokio::time::sleep(TICK).await;
+        }
+    }
+
+    /// Ends a replica as a crash of its process would. Every other handle on it must be gone.
+    pub fn crash(&mut self, n: usize) {
+        let node = self.nodes[n].take().expect("the replica runs");
+        drop(Arc::into_inner(node).expect("nobody else holds the replica"));
+    }
+
+    /// Starts a replica again, or says why it refuses.
+    pub async fn restart(&mut self, n: usize) -> Result<(), Error> {
+        let node = Node::start(self.configs[n].clone())?;
+        let listener = TcpListener::bind(self.addresses[n])
+            .await
+            .expect("its port is free again");
+        node.connect(listener).await?;
+        self.nodes[n] = Some(node);
+        Ok(())
+    }
+}
