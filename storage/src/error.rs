@@ -76,6 +76,14 @@ pub enum Error {
         /// The version that it claims.
         version: TableVersion,
     },
+    /// The table root is not the one that the ledger's nodes share.
+    #[error("{path} is not the table root of this ledger: {reason}")]
+    TableRoot {
+        /// The folder.
+        path: String,
+        /// What was found, or missed.
+        reason: String,
+    },
     /// A ratified commit is neither published nor kept for repair.
     #[error("{path} of version {version} is missing, and the ledger keeps no copy of it: restore it from a backup")]
     CommitLost {

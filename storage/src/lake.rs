@@ -26,6 +26,7 @@ use crate::history::{self, CommitRecord};
 use crate::object_store::DurableStore;
 use crate::table::{Table, WriteInput, Writing, commit_properties, run};
 use crate::table_log::TableLog;
+use crate::table_root;
 use crate::{CommitContext, Committed, Error, TableId, TableName};
 
 /// What storage needs of the ledger: somebody who takes leaves, somebody who answers questions, and the key that signs.
@@ -58,9 +59,19 @@ pub struct NewTable {
     pub comment: Option<String>,
 }
 
+/// Who works on a table root.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sharing {
+    /// This process and no other: what a crash left half done is its own, and is cleared away.
+    Alone,
+    /// Nodes of one ledger: what looks half done may be another's work under way.
+    WithOtherNodes,
+}
+
 /// All tables of one table root.
 pub struct Lake {
     root: PathBuf,
+    sharing: Sharing,
     ledger: Ledger,
     catalog: Arc<AsyncMutex<Catalog>>,
     open: Mutex<HashMap<TableId, Table>>,
@@ -73,23 +84,32 @@ impl std::fmt::Debug for Lake {
 }
 
 impl Lake {
-    /// Opens the table root, making the folder where it is missing, and recovers: every ratified commit is compared with
-    /// its published file, missing and torn files are published again, leftovers of a crash are removed.
+    /// Opens the table root and recovers: every ratified commit is compared with its published file, missing and torn files
+    /// are published again, leftovers of a crash are removed where they can only be our own.
+    ///
+    /// A folder that is missing is made; but one that is to be shared has to be there, and the same for all nodes: fails with
+    /// [`Error::TableRoot`].
     ///
     /// A table that cannot be recovered, because its files contradict the ledger or its disk fails, does not stop the
     /// others: reading it fails, with [`Error::Divergence`] for instance. Tables that were dropped are recovered too:
     /// their files are evidence.
-    pub async fn open(root: &Path, ledger: Ledger) -> Result<Arc<Self>, Error> {
-        DurableStore::open(root)?;
+    pub async fn open(root: &Path, ledger: Ledger, sharing: Sharing) -> Result<Arc<Self>, Error> {
         let catalog = Catalog::load(ledger.clone()).await?;
         let (named, dropped) = (catalog.tables(), catalog.dropped());
+        match sharing {
+            Sharing::Alone => drop(DurableStore::open(root)?),
+            Sharing::WithOtherNodes => table_root::check(root, &ledger).await?,
+        }
         let lake = Self {
             root: root.to_owned(),
+            sharing,
             ledger,
             catalog: Arc::new(AsyncMutex::new(catalog)),
             open: Mutex::default(),
         };
-        lake.remove_unfinished(named.iter().chain(&dropped));
+        if sharing == Sharing::Alone {
+            lake.remove_unfinished(named.iter().chain(&dropped));
+        }
         for entry in &dropped {
             lake.recover(entry).await;
         }
@@ -200,6 +220,18 @@ impl Lake {
         history::history(&log, None).await
     }
 
+    /// Publishes what other nodes had ratified and then did not publish: they may be gone for good. Call it from time to
+    /// time where nodes share the table root; it leaves alone what was ratified since the last call.
+    pub async fn roll_forward(&self) -> Result<(), Error> {
+        for entry in self.tables().await? {
+            let table = self.table(&entry.name).await?;
+            if let Err(error) = table.roll_forward().await {
+                tracing::error!(table = %entry.name, %error, "what another node ratified could not be published");
+            }
+        }
+        Ok(())
+    }
+
     /// The ledger behind this lake.
     pub fn ledger(&self) -> &Ledger {
         &self.ledger
@@ -263,7 +295,7 @@ impl Lake {
     async fn recover(&self, entry: &CatalogEntry) -> Option<Arc<TableLog>> {
         let log = self.open_log(entry);
         let recovered = match &log {
-            Ok(log) => recover(log, &entry.name).await,
+            Ok(log) => recover(log, &entry.name, self.sharing).await,
             Err(_) => Ok(()),
         };
         if let Err(error) = log.as_ref().map(|_| ()).and(recovered.as_ref().map(|_| ())) {

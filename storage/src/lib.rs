@@ -24,12 +24,13 @@ mod file_writers;
 mod kernel_engine;
 mod statistics;
 mod table_log;
+mod table_root;
 
 pub use commit::context::{CommitContext, Committed, LoadedSource};
 pub use error::Error;
 pub use history::CommitRecord;
 pub use id::{TableId, TableName, TableVersion};
-pub use lake::{Lake, Ledger, NewTable};
+pub use lake::{Lake, Ledger, NewTable, Sharing};
 pub use snapshot::{Pin, Snapshot};
 pub use table::{Table, WriteInput};
 pub use time_travel::VersionSpec;

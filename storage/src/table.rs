@@ -19,6 +19,7 @@ use object_store::ObjectStore;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 
+use crate::commit::publish::roll_forward;
 use crate::commit::{LedgerLogStore, Operation};
 use crate::file_writers::FileWriters;
 use crate::history::{self, CommitRecord};
@@ -52,6 +53,8 @@ struct Shared {
     /// The latest state read or made, from which a newer one is reached by reading only the commits between. It came
     /// through a guarded store, and holds on to none.
     latest: Mutex<Option<DeltaTableState>>,
+    /// The latest ratified version at the last look of [`Table::roll_forward`].
+    seen_ratified: Mutex<Option<TableVersion>>,
 }
 
 impl Table {
@@ -62,6 +65,7 @@ impl Table {
                 path,
                 log,
                 latest: Mutex::default(),
+                seen_ratified: Mutex::default(),
             }),
         }
     }
@@ -167,6 +171,17 @@ impl Table {
         };
         let made = run(builder, input, properties, writing).await?;
         self.committed(&operation, made)
+    }
+
+    /// See [`crate::Lake::roll_forward`].
+    pub(crate) async fn roll_forward(&self) -> Result<(), Error> {
+        let log = &self.shared.log;
+        let latest = log.latest().await?;
+        let seen_before = std::mem::replace(&mut *self.shared.seen_ratified.lock(), latest);
+        match seen_before {
+            Some(version) => roll_forward(log, version).await,
+            None => Ok(()),
+        }
     }
 
     /// The version that the write builds on: the one it read, where it read this very table, so that whatever was committed

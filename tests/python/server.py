@@ -66,13 +66,25 @@ class Server:
         self.output = Path(f"{data}.log")
 
     def start(self):
+        return self.launch().wait_until_up()
+
+    def launch(self, **environment):
+        """Starts the process; a replica serves only once a quorum of them runs."""
         self.audit_port = free_port()
         command = [*self.under, dab_binary(), "serve", "--data", self.data, "--listen", f"127.0.0.1:{self.port}"]
         command += ["--audit-listen", f"127.0.0.1:{self.audit_port}", *self.arguments]
-        endpoint = self.data / "endpoint"
-        endpoint.unlink(missing_ok=True)
+        (self.data / "endpoint").unlink(missing_ok=True)
         with self.output.open("ab") as output:
-            self.process = subprocess.Popen([str(word) for word in command], stdout=output, stderr=subprocess.STDOUT)
+            self.process = subprocess.Popen(
+                [str(word) for word in command],
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=os.environ | environment,
+            )
+        return self
+
+    def wait_until_up(self):
+        endpoint = self.data / "endpoint"
         deadline = time.monotonic() + START_SECONDS_MAX
         while not (endpoint.exists() and endpoint.read_text().endswith("\n")):
             assert self.process.poll() is None, f"dab serve ended before it was up:\n{self.log()}"

@@ -18,7 +18,7 @@ use dab_flight::{
 };
 use dab_ledger::node::{Node as LedgerNode, NodeConfig};
 use dab_query::{Engine, IngestMode};
-use dab_storage::{Lake, Ledger};
+use dab_storage::{Lake, Ledger, Sharing};
 use futures::{StreamExt, TryStreamExt, stream};
 use prost::Message;
 use tempfile::TempDir;
@@ -57,7 +57,9 @@ impl Node {
             reader: ledger.clone(),
             writer: Arc::new(ledger.writer().clone()),
         };
-        let lake = Lake::open(&dir.path().join("tables"), parts).await.unwrap();
+        let lake = Lake::open(&dir.path().join("tables"), parts, Sharing::Alone)
+            .await
+            .unwrap();
         let engine = Engine::new(lake, dab_query::Limits::default()).unwrap();
         let tls = Tls::open(dir.path(), &[]).unwrap();
         let users = Users::in_memory([(USER, PASSWORD), (OTHER_USER, PASSWORD)]).unwrap();

@@ -23,6 +23,7 @@ use futures::stream::BoxStream;
 mod checkpoints;
 mod commits;
 mod receipts;
+mod replicas;
 mod wanted;
 
 use crate::Error;
@@ -34,6 +35,10 @@ pub const SYSTEM_SCHEMA: &str = "dab";
 const COMMITS: &str = "commits";
 const CHECKPOINTS: &str = "checkpoints";
 const RECEIPTS: &str = "receipts";
+const REPLICAS: &str = "replicas";
+
+/// All of them.
+const NAMES: [&str; 4] = [CHECKPOINTS, COMMITS, RECEIPTS, REPLICAS];
 
 /// The rows of a system table, as they are read.
 type Rows = BoxStream<'static, Result<RecordBatch, Error>>;
@@ -52,7 +57,7 @@ impl SystemSchema {
 #[async_trait]
 impl SchemaProvider for SystemSchema {
     fn table_names(&self) -> Vec<String> {
-        [CHECKPOINTS, COMMITS, RECEIPTS].map(str::to_owned).to_vec()
+        NAMES.map(str::to_owned).to_vec()
     }
 
     async fn table(&self, name: &str) -> DataFusionResult<Option<Arc<dyn TableProvider>>> {
@@ -60,6 +65,7 @@ impl SchemaProvider for SystemSchema {
             COMMITS => (commits::schema(), commits::rows),
             CHECKPOINTS => (checkpoints::schema(), checkpoints::rows),
             RECEIPTS => (receipts::schema(), receipts::rows),
+            REPLICAS => (replicas::schema(), replicas::rows),
             _ => return Ok(None),
         };
         Ok(Some(Arc::new(SystemTable {
@@ -70,7 +76,7 @@ impl SchemaProvider for SystemSchema {
     }
 
     fn table_exist(&self, name: &str) -> bool {
-        [CHECKPOINTS, COMMITS, RECEIPTS].contains(&name)
+        NAMES.contains(&name)
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use dab_ledger::testing::TestLedger;
 use dab_query::{Engine, Error, Limits, Session, Statement, WriteOutcome};
-use dab_storage::{Lake, Ledger};
+use dab_storage::{Lake, Ledger, Sharing};
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
 use datafusion::common::ScalarValue;
@@ -37,7 +37,7 @@ impl World {
             reader: node,
             writer,
         };
-        let lake = Lake::open(&ledger.dir().join("tables"), parts)
+        let lake = Lake::open(&ledger.dir().join("tables"), parts, Sharing::Alone)
             .await
             .expect("the lake opens");
         let engine = Engine::new(lake, limits).expect("the engine starts");

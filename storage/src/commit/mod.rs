@@ -23,7 +23,7 @@ mod body;
 mod crash_point;
 mod log_store;
 mod operation;
-mod publish;
+pub(crate) mod publish;
 pub(crate) mod ratify;
 pub(crate) mod recover;
 pub(crate) mod stage;

@@ -45,6 +45,27 @@ pub(crate) async fn publish_up_to(log: &TableLog, version: TableVersion, own: Op
     Ok(())
 }
 
+/// Publishes whatever is missing up to and including `version`, which others had ratified some time ago. Most of it they
+/// have published themselves, so that it is read before anything is written.
+pub(crate) async fn roll_forward(log: &TableLog, version: TableVersion) -> Result<(), Error> {
+    let mut next = log.next_unpublished.lock().await;
+    while next.0 <= version.0 {
+        let commit = log.ratified(*next).await?.ok_or_else(|| Error::commit_lost(*next))?;
+        match log.file_in_place(*next).await? {
+            Some(found) if commit.is(&found) => {}
+            Some(found) => return Err(divergence(*next, &commit, &found)),
+            None => {
+                let body = log.repair_copy(*next, &commit).await?;
+                let body = body.ok_or_else(|| Error::commit_lost(*next))?;
+                tracing::warn!(table = %log.id, version = %*next, "publishing what another node had ratified");
+                publish(log, *next, &commit, body).await?;
+            }
+        }
+        *next = TableVersion(next.0 + 1);
+    }
+    Ok(())
+}
+
 /// Publishes one ratified version. Anyone may do so at any time, and again.
 ///
 /// Fails with [`Error::Divergence`] where another file stands in its place; that is never overwritten.

@@ -6,6 +6,7 @@ use object_store::{ObjectStore, ObjectStoreExt};
 
 use crate::commit::publish::publish;
 use crate::commit::{Body, stage};
+use crate::lake::Sharing;
 use crate::object_store::{DELTA_LOG, commit_path, commit_version};
 use crate::table_log::{RatifiedCommit, TableLog};
 use crate::{Error, TableName, TableVersion};
@@ -15,7 +16,9 @@ use crate::{Error, TableName, TableVersion};
 /// A missing file is published again, a torn one (a proper prefix of the ratified bytes, as a power cut leaves it) is
 /// replaced; a file with other contents is left as it stands, for it is evidence, and reported: reading the table fails
 /// until somebody decides. A crash in here leaves what the next start finds.
-pub(crate) async fn recover(log: &TableLog, table: &TableName) -> Result<(), Error> {
+///
+/// Where other nodes share the folder, temporary files stay, and so do staged commits that the ledger may yet ratify.
+pub(crate) async fn recover(log: &TableLog, table: &TableName, sharing: Sharing) -> Result<(), Error> {
     let latest = log.latest().await?;
     let mut sound = true;
     if let Some(latest) = latest {
@@ -25,22 +28,36 @@ pub(crate) async fn recover(log: &TableLog, table: &TableName) -> Result<(), Err
         }
     }
     report_foreign_commits(log, table, latest).await?;
-    remove_temporaries(log).await?;
-    if sound {
-        discard_staged(log).await?;
+    match sharing {
+        Sharing::Alone => {
+            remove_temporaries(log).await?;
+            if sound {
+                discard_staged(log, |_| true).await?;
+            }
+        }
+        Sharing::WithOtherNodes if sound => discard_staged(log, |version| Some(version) <= latest).await?,
+        Sharing::WithOtherNodes => {}
     }
     Ok(())
 }
 
-/// Removes the staged copies of commits that are published. The process that published them may have ended before their
-/// names were durable, so that is made sure of first: the staged copy is the only other one.
-async fn discard_staged(log: &TableLog) -> Result<(), Error> {
-    for version in stage::versions(&log.store).await? {
+/// Removes staged copies of commits that are published, and of those that lost. The process that published them may have
+/// ended before their names were durable, so that is made sure of first: the staged copy is the only other one.
+async fn discard_staged(log: &TableLog, is_decided: impl Fn(TableVersion) -> bool) -> Result<(), Error> {
+    for (version, staged) in stage::versions(&log.store).await? {
+        if !is_decided(version) {
+            continue;
+        }
         if log.ratified(version).await?.is_some() {
             log.store.sync(&commit_path(version)).await?;
         }
+        match log.store.delete(&staged).await {
+            // its writer was quicker
+            Err(object_store::Error::NotFound { .. }) => {}
+            other => other?,
+        }
     }
-    stage::clear(&log.store).await
+    Ok(())
 }
 
 /// Whether the version's file is now the ratified one.

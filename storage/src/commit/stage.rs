@@ -83,19 +83,14 @@ pub(crate) async fn find(
     Ok(None)
 }
 
-/// The versions for which something is staged.
-pub(crate) async fn versions(store: &DurableStore) -> Result<Vec<TableVersion>, Error> {
-    let versions = list(store).await?;
+/// The staged files, each with its version. Others that lie there are nobody's.
+pub(crate) async fn versions(store: &DurableStore) -> Result<Vec<(TableVersion, Path)>, Error> {
     let version_of = |path: &Path| path.filename()?.split('.').next()?.parse().ok().map(TableVersion);
-    Ok(versions.iter().filter_map(version_of).collect())
-}
-
-/// Removes all staged files: called once every ratified version is published.
-pub(crate) async fn clear(store: &DurableStore) -> Result<(), Error> {
-    for path in list(store).await? {
-        store.delete(&path).await?;
-    }
-    Ok(())
+    let staged = list(store).await?;
+    Ok(staged
+        .into_iter()
+        .filter_map(|path| Some((version_of(&path)?, path)))
+        .collect())
 }
 
 async fn list(store: &DurableStore) -> Result<Vec<Path>, Error> {

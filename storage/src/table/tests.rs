@@ -7,7 +7,7 @@ use datafusion::prelude::SessionContext;
 
 use super::*;
 use crate::object_store::commit_version;
-use crate::{Lake, Ledger, NewTable};
+use crate::{Lake, Ledger, NewTable, Sharing};
 
 struct World {
     table: Table,
@@ -65,7 +65,9 @@ async fn open(ledger: &TestLedger) -> Arc<Lake> {
         reader: node.clone(),
         writer: Arc::new(node.writer().clone()),
     };
-    Lake::open(&ledger.dir().join("tables"), parts).await.unwrap()
+    Lake::open(&ledger.dir().join("tables"), parts, Sharing::Alone)
+        .await
+        .unwrap()
 }
 
 fn context(operation: &str) -> CommitContext {

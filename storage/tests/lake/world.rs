@@ -6,7 +6,9 @@ use std::sync::Arc;
 use arrow::array::{Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use dab_ledger::testing::TestLedger;
-use dab_storage::{CommitContext, Committed, Error, Lake, Ledger, NewTable, Table, TableName, VersionSpec, WriteInput};
+use dab_storage::{
+    CommitContext, Committed, Error, Lake, Ledger, NewTable, Sharing, Table, TableName, VersionSpec, WriteInput,
+};
 use datafusion::prelude::{SessionConfig, SessionContext};
 
 pub(crate) struct World {
@@ -84,7 +86,7 @@ pub(crate) async fn open(ledger: &TestLedger) -> Arc<Lake> {
         reader: node,
         writer,
     };
-    Lake::open(&ledger.dir().join("tables"), parts)
+    Lake::open(&ledger.dir().join("tables"), parts, Sharing::Alone)
         .await
         .expect("the lake opens")
 }

@@ -7,10 +7,10 @@ use dab_flight::Client;
 use dab_flight::client::{ConnectOptions, Credentials};
 use dab_query::{CATALOG, SCHEMA, SYSTEM_SCHEMA};
 
-use crate::cli::{LimitArgs, ListenArgs, NodeArgs};
+use crate::cli::{LimitArgs, ListenArgs, NodeArgs, ReplicaArgs};
 use crate::data_dir::DataDir;
-use crate::node::RunningNode;
 use crate::program::program;
+use crate::running_node::RunningNode;
 
 /// What becomes of a command where no data directory is yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +48,14 @@ impl Connection {
                 MissingData::IsRefused => return Err(no_data(&dir)),
             }
         }
+        if dir.is_replica() {
+            bail!(
+                "{} is a replica's, and none runs there: `{} serve{}` starts it, --url names another node",
+                dir.path().display(),
+                program(),
+                dir.option()
+            );
+        }
         let node = start_here(&dir).await?;
         let client = connect(args, &dir, &node.url).await?;
         Ok(Self {
@@ -76,7 +84,7 @@ async fn start_here(dir: &DataDir) -> Result<RunningNode> {
         hosts: Vec::new(),
         insecure_loopback: false,
     };
-    RunningNode::start(&dir, &listen, &LimitArgs::of_environment()).await
+    RunningNode::start(&dir, &listen, &LimitArgs::of_environment(), &ReplicaArgs::default()).await
 }
 
 fn no_data(dir: &DataDir) -> anyhow::Error {

@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use dab_ledger::durable::{self, Access};
+use dab_ledger::node::NodeConfig;
 
 use crate::cli::DATA_DEFAULT;
 use crate::program::shell_word;
@@ -108,6 +109,12 @@ impl DataDir {
     /// Keys, raft log and state.
     pub(crate) fn private(&self) -> PathBuf {
         self.0.join("private")
+    }
+
+    /// Whether the directory is made for a ledger of several replicas.
+    pub(crate) fn is_replica(&self) -> bool {
+        let config = NodeConfig::in_dir(&self.0);
+        dab_ledger::founding::is_replica(&config)
     }
 
     /// The certificate authority.

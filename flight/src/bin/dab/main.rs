@@ -1,7 +1,8 @@
 //! `dab`: a lakehouse whose every commit is notarized.
 //!
 //! One file per verb. `sql`, `load`, `history` and `prove` are clients and speak Flight SQL; `verify`, `audit`
-//! and `monitor` read files and nothing else; `serve` and `quickstart` run a node, `witness` cosigns for those of others.
+//! and `monitor` read files and nothing else; `serve` and `quickstart` run a node, `sandbox` several, `node` makes machines
+//! the replicas of one ledger, `witness` cosigns for those of others.
 
 mod audit;
 mod cli;
@@ -23,6 +24,8 @@ mod progress;
 mod prove;
 mod quickstart;
 mod report;
+mod running_node;
+mod sandbox;
 mod serve;
 mod sql;
 mod verify;
@@ -84,6 +87,8 @@ fn run(verb: Verb) -> Result<ExitCode> {
             Verb::History(args) => history::run(args).await,
             Verb::Prove(args) => prove::run(args).await,
             Verb::Witness(args) => witness::run(args).await,
+            Verb::Node(verb) => node::run(verb).await,
+            Verb::Sandbox(args) => sandbox::run(args).await,
             Verb::Verify(_) | Verb::Audit(_) | Verb::Monitor(_) => unreachable!("handled above"),
         }
     });

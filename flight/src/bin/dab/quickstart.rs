@@ -9,16 +9,16 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 use dab_query::IngestMode;
 
-use crate::cli::{DataArg, NodeArgs, QuickstartArgs};
+use crate::cli::{DataArg, NodeArgs, QuickstartArgs, ReplicaArgs};
 use crate::connect::{Connection, MissingData};
 use crate::data_dir::DataDir;
 use crate::format::Format;
 use crate::load::tpch::TpchTable;
 use crate::load::{existing_tables, load_tpch};
-use crate::node::RunningNode;
 use crate::output::{print, print_line};
 use crate::program::{program, shell_word};
 use crate::prove::receipt;
+use crate::running_node::RunningNode;
 use crate::serve::until_interrupted;
 use crate::sql::run_one;
 
@@ -29,7 +29,7 @@ const FORGED_COLUMN: &str = "o_totalprice";
 pub(crate) async fn run(args: QuickstartArgs) -> Result<()> {
     let dir = DataDir::open(&args.data.data)?;
     heading("1. A node")?;
-    let node = RunningNode::start(&dir, &args.listen, &args.limits).await?;
+    let node = RunningNode::start(&dir, &args.listen, &args.limits, &ReplicaArgs::default()).await?;
     node.announce()?;
     if let Err(error) = show(&args, &dir, &node).await {
         node.stop().await?;
@@ -38,7 +38,7 @@ pub(crate) async fn run(args: QuickstartArgs) -> Result<()> {
     if args.no_serve {
         return node.stop().await;
     }
-    until_interrupted(node).await
+    until_interrupted(node, std::future::pending()).await
 }
 
 async fn show(args: &QuickstartArgs, dir: &DataDir, node: &RunningNode) -> Result<()> {

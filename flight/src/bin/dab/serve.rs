@@ -8,19 +8,34 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::cli::ServeArgs;
 use crate::data_dir::DataDir;
 use crate::memory;
-use crate::node::RunningNode;
 use crate::output::print_line;
+use crate::running_node::RunningNode;
 
 /// Time that answers have to reach their clients when the node has failed.
 const FAREWELL: Duration = Duration::from_secs(5);
 
 pub(crate) async fn run(args: ServeArgs) -> Result<()> {
     let dir = DataDir::open(&args.data.data)?;
-    let node = RunningNode::start(&dir, &args.listen, &args.limits).await?;
+    let ended = stdin_ended(args.until_stdin_ends);
+    tokio::pin!(ended);
+    let node = tokio::select! {
+        node = RunningNode::start(&dir, &args.listen, &args.limits, &args.replica) => node?,
+        // as a crash would end it, which loses nothing
+        () = &mut ended => return Ok(()),
+    };
     node.announce()?;
     // The node serves on, whether or not somebody reads this.
     let _ = say_where(&node, &dir);
-    until_interrupted(node).await
+    until_interrupted(node, ended).await
+}
+
+/// Ends when standard input does, if it `is_watched`.
+async fn stdin_ended(is_watched: bool) {
+    if !is_watched {
+        return std::future::pending().await;
+    }
+    // nobody writes to it; an error is as good as an end
+    let _ = tokio::io::copy(&mut tokio::io::stdin(), &mut tokio::io::sink()).await;
 }
 
 fn say_where(node: &RunningNode, dir: &DataDir) -> Result<()> {
@@ -28,18 +43,19 @@ fn say_where(node: &RunningNode, dir: &DataDir) -> Result<()> {
     print_line!("audit       {}", node.audit_url);
     print_line!("data        {}", dir.path().display());
     print_line!("user        admin, password in {}", dir.admin_token().display());
-    print_line!("ledger      certifies alone: this node's signature only, no independent cosigner");
+    print_line!("ledger      {}", node.certified_by);
     Ok(())
 }
 
-/// Serves until SIGINT or SIGTERM, then stops in order; a second signal ends the process at once, which loses nothing that
-/// was acknowledged.
-pub(crate) async fn until_interrupted(mut node: RunningNode) -> Result<()> {
+/// Serves until SIGINT, SIGTERM or `ended`, then stops in order; a second signal ends the process at once, which loses
+/// nothing that was acknowledged.
+pub(crate) async fn until_interrupted(mut node: RunningNode, ended: impl Future<Output = ()>) -> Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
+        () = ended => {}
         error = node.failed() => {
             // Those who wait for a commit hear that its outcome is unknown; a connection that just breaks would look to
             // them like leave to send it again.

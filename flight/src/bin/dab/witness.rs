@@ -16,6 +16,8 @@ use dab_proof::report::escape;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::output::print_line;
+
 /// Connections open at once, and from one address: ledgers are few, and each keeps one. Few enough from one address that
 /// many have to come together to take them all.
 const CONNECTIONS_MAX: usize = 256;
@@ -33,7 +35,7 @@ one that it cosigned (C2SP tlog-witness). It keeps one checkpoint for each
 ledger, and no data. Whoever brings it a ledger's checkpoints gets a
 cosignature, which a policy may ask for by the printed line; whoever verifies
 then knows that nobody was shown another history than this witness. A DAB node
-does not ask for any yet.
+asks those that its trust/policy names with a URL.
 
 What contradicts a cosigned checkpoint is kept in DIR/evidence, to be checked
 with `dab-verify fork`. Never restore DIR from an old copy: a witness that
@@ -49,12 +51,16 @@ pub(crate) struct WitnessArgs {
     state: PathBuf,
 
     /// A ledger to witness, by its key (from its trust/policy, after `log`)
-    #[arg(long = "log", value_name = "VKEY", required_unless_present = "trust")]
+    #[arg(long = "log", value_name = "VKEY", required_unless_present_any = ["trust", "print_key"])]
     logs: Vec<VerifierKey>,
 
     /// Witness every ledger that DIR/policy lists
     #[arg(long, value_name = "DIR")]
     trust: Option<PathBuf>,
+
+    /// Print the witness's key, making it where it is missing, and end: a ledger may be founded with it
+    #[arg(long)]
+    print_key: bool,
 
     /// The witness's name, fixed at the first start [default: a random one]
     #[arg(long, value_name = "NAME")]
@@ -87,6 +93,9 @@ pub(crate) async fn run(args: WitnessArgs) -> Result<()> {
             args.listen
         ),
     };
+    if args.print_key {
+        return print_key(args);
+    }
     let logs = logs(&args)?;
     let listener = TcpListener::bind(args.listen)
         .await
@@ -112,6 +121,18 @@ pub(crate) async fn run(args: WitnessArgs) -> Result<()> {
         }
     };
     serve_http(vec![listener], router(witness), config, &limits(), stop).await?;
+    Ok(())
+}
+
+fn print_key(args: WitnessArgs) -> Result<()> {
+    let witness = WitnessConfig {
+        dir: args.state,
+        name: args.name,
+        logs: Vec::new(),
+        clock: Arc::new(SystemClock),
+    };
+    let witness = Witness::open(witness).context("cannot open the witness")?;
+    print_line!("{}", witness.verifier());
     Ok(())
 }
 

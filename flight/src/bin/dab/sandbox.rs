@@ -1,0 +1,333 @@
+//! `dab sandbox`: several nodes of one ledger, each a process of its own on this machine.
+//!
+//! ```text
+//! DIR/n1, n2, ...   the nodes' data directories
+//! DIR/n1.log, ...   what each said
+//! DIR/tables        the folder of tables that all share
+//! DIR/founding      what the nodes were made from; holds the ledger's key, 0600
+//! ```
+//!
+//! The processes are those that `dab serve` makes, and may be killed and started again like those of any node. One user,
+//! password and certificate authority serve at all of them.
+
+use std::fs;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use dab_flight::{Tls, Users};
+use dab_ledger::durable::{self, Access};
+use dab_ledger::founding::{self, Founding};
+use dab_ledger::members::{Candidate, Members};
+use dab_ledger::node::NodeConfig;
+use futures::future::select_all;
+use tokio::process::{Child, ChildStdin, Command};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::cli::SandboxArgs;
+use crate::data_dir::DataDir;
+use crate::output::print_line;
+use crate::program::{program, shell_word};
+
+/// Nodes of a new sandbox: the fewest of which one may be faulty.
+const NODES_DEFAULT: u16 = 4;
+
+/// Ports from one node's first to the next one's.
+const PORTS_PER_NODE: u16 = 10;
+
+/// How often a node that starts is looked after.
+const LOOK_INTERVAL: Duration = Duration::from_millis(50);
+
+/// What the nodes of a sandbox share a login by, below their data directories.
+const SHARED_FILES: [(&str, Access); 4] = [
+    ("private/tls/ca.key", Access::Owner),
+    ("tls/ca.pem", Access::Everyone),
+    ("private/users.json", Access::Owner),
+    ("admin.token", Access::Owner),
+];
+
+pub(crate) async fn run(args: SandboxArgs) -> Result<()> {
+    let sandbox = Sandbox::open(&args)?;
+    let mut running = Vec::new();
+    for node in &sandbox.nodes {
+        running.push(node.start(&sandbox.tables())?);
+    }
+    let ended = sandbox.say_and_watch(&mut running).await;
+    for process in &mut running {
+        process.stop();
+    }
+    for process in &mut running {
+        let _ = process.child.wait().await;
+    }
+    ended
+}
+
+struct Sandbox {
+    dir: PathBuf,
+    members: Members,
+    nodes: Vec<SandboxNode>,
+}
+
+/// One node, running or not.
+struct SandboxNode {
+    name: String,
+    dir: DataDir,
+    log: PathBuf,
+    listen: SocketAddr,
+    audit_listen: SocketAddr,
+}
+
+/// One node's process.
+struct Process {
+    name: String,
+    child: Child,
+    /// Held here, since waiting for a child closes its own.
+    stdin: Option<ChildStdin>,
+}
+
+impl Sandbox {
+    /// Opens the sandbox, making what is missing of it.
+    fn open(args: &SandboxArgs) -> Result<Self> {
+        let dir = &args.dir;
+        durable::create_private_dir(dir)?;
+        durable::create_private_dir(&dir.join("tables"))?;
+        let founding = match read_founding(dir)? {
+            Some(founding) => founding,
+            None => found(dir, args.nodes.unwrap_or(NODES_DEFAULT), args.base_port)?,
+        };
+        let members = founding.members().clone();
+        if let Some(nodes) = args.nodes.filter(|nodes| usize::from(*nodes) != members.count()) {
+            bail!(
+                "the sandbox in {} has {} nodes, not {nodes}: --dir names another",
+                dir.display(),
+                members.count()
+            );
+        }
+        let mut nodes = Vec::new();
+        for (number, member) in (0..).zip(members.iter()) {
+            let data = DataDir::open(&dir.join(&member.is.name))?;
+            founding::join(&NodeConfig::in_dir(data.path()), &founding)?;
+            let ports = match args.base_port {
+                0 => [free_port()?, free_port()?],
+                base => [0, 1].map(|port| base + number * PORTS_PER_NODE + port),
+            };
+            let [listen, audit_listen] = ports.map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+            nodes.push(SandboxNode {
+                name: member.is.name.clone(),
+                log: dir.join(format!("{}.log", member.is.name)),
+                dir: data,
+                listen,
+                audit_listen,
+            });
+        }
+        let sandbox = Self {
+            dir: dir.clone(),
+            members,
+            nodes,
+        };
+        sandbox.share_login()?;
+        Ok(sandbox)
+    }
+
+    fn tables(&self) -> PathBuf {
+        self.dir.join("tables")
+    }
+
+    /// Gives every node the first one's certificate authority and users.
+    fn share_login(&self) -> Result<()> {
+        let first = self.nodes[0].dir.path();
+        Tls::open(first, &[])?;
+        Users::open(first)?;
+        for node in &self.nodes[1..] {
+            for (name, access) in SHARED_FILES {
+                let target = node.dir.path().join(name);
+                if !target.exists() {
+                    let bytes =
+                        fs::read(first.join(name)).with_context(|| format!("cannot read the first node's {name}"))?;
+                    if let Some(folder) = target.parent() {
+                        fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+                    }
+                    durable::write(&target, &bytes, access)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Says where the nodes are once all serve, then which ended, until the user or the last of them ends it.
+    async fn say_and_watch(&self, running: &mut Vec<Process>) -> Result<()> {
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut terminate = signal(SignalKind::terminate())?;
+        tokio::select! {
+            serving = self.wait_for_all(running) => serving?,
+            _ = interrupt.recv() => return Ok(()),
+            _ = terminate.recv() => return Ok(()),
+        }
+        self.say_where(running)?;
+        while !running.is_empty() {
+            let ended = select_all(running.iter_mut().map(|process| Box::pin(process.child.wait())));
+            let (status, at) = tokio::select! {
+                (status, at, _) = ended => (status, at),
+                _ = interrupt.recv() => break,
+                _ = terminate.recv() => break,
+            };
+            let ended = running.remove(at);
+            self.say_ended(&ended.name, status.ok(), running.len())?;
+        }
+        Ok(())
+    }
+
+    async fn wait_for_all(&self, running: &mut [Process]) -> Result<()> {
+        for (node, process) in self.nodes.iter().zip(running) {
+            while node.dir.endpoint()?.is_none() {
+                if let Some(status) = process.child.try_wait()? {
+                    let said = fs::read_to_string(&node.log).unwrap_or_default();
+                    let last = said.lines().last().unwrap_or("it said nothing");
+                    bail!("{} ended ({status}): {last}", node.name);
+                }
+                tokio::time::sleep(LOOK_INTERVAL).await;
+            }
+        }
+        Ok(())
+    }
+
+    fn say_where(&self, running: &[Process]) -> Result<()> {
+        let (dab, members) = (program(), &self.members);
+        print_line!(
+            "{} nodes hold one ledger; {} of them certify, {} may be faulty",
+            members.count(),
+            members.quorum(),
+            members.faulty_max()
+        );
+        for (node, process) in self.nodes.iter().zip(running) {
+            let url = node.dir.endpoint()?.unwrap_or_default();
+            let pid = process.child.id().unwrap_or_default();
+            print_line!(
+                "  {:<4} pid {pid:<8} {url:<32} audit https://{}",
+                node.name,
+                node.audit_listen
+            );
+        }
+        let data = |node: &SandboxNode| shell_word(node.dir.path());
+        let (first, last) = (&self.nodes[0], &self.nodes[self.nodes.len() - 1]);
+        print_line!("tables  {}, shared by all", self.tables().display());
+        print_line!(
+            "user    admin at every node, password in {}",
+            first.dir.admin_token().display()
+        );
+        print_line!("query   {dab} sql --data {}", data(first));
+        print_line!("look    {dab} node status --data {}", data(last));
+        let pid = running
+            .first()
+            .and_then(|process| process.child.id())
+            .unwrap_or_default();
+        print_line!("break   kill -9 {pid}");
+        print_line!("Ctrl-C stops them all");
+        Ok(())
+    }
+
+    fn say_ended(&self, name: &str, status: Option<ExitStatus>, left: usize) -> Result<()> {
+        let how = status.map_or_else(|| "nobody knows how".to_owned(), |status| status.to_string());
+        print_line!("{name} ended ({how})");
+        if left < self.members.quorum() {
+            print_line!(
+                "  {left} are no quorum: nothing is certified until {} run again",
+                self.members.quorum()
+            );
+        }
+        let node = self.nodes.iter().find(|node| node.name == name);
+        if let Some(node) = node {
+            print_line!(
+                "  it is started again by: {} {}",
+                program(),
+                node.command_line(&self.tables()).join(" ")
+            );
+        }
+        Ok(())
+    }
+}
+
+impl SandboxNode {
+    fn arguments(&self, tables: &Path) -> Vec<PathBuf> {
+        let mut arguments: Vec<PathBuf> = vec!["serve".into(), "--data".into(), self.dir.path().into()];
+        arguments.extend(["--tables".into(), tables.into()]);
+        arguments.extend(["--listen".into(), self.listen.to_string().into()]);
+        arguments.extend(["--audit-listen".into(), self.audit_listen.to_string().into()]);
+        arguments
+    }
+
+    fn command_line(&self, tables: &Path) -> Vec<String> {
+        self.arguments(tables).iter().map(|word| shell_word(word)).collect()
+    }
+
+    fn start(&self, tables: &Path) -> Result<Process> {
+        let log = fs::File::create(&self.log).with_context(|| format!("cannot write {}", self.log.display()))?;
+        let mut child = Command::new(std::env::current_exe().context("cannot find this program")?)
+            .args(self.arguments(tables))
+            .arg("--until-stdin-ends")
+            .stdin(Stdio::piped())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            // a group of its own: Ctrl-C is for the sandbox, which tells the nodes
+            .process_group(0)
+            .spawn()
+            .with_context(|| format!("cannot start {}", self.name))?;
+        Ok(Process {
+            name: self.name.clone(),
+            stdin: child.stdin.take(),
+            child,
+        })
+    }
+}
+
+impl Process {
+    /// Has it stop in order: the end of its standard input tells it to, also where this process is killed.
+    fn stop(&mut self) {
+        self.stdin = None;
+    }
+}
+
+fn read_founding(dir: &Path) -> Result<Option<Founding>> {
+    let path = dir.join("founding");
+    let Some(bytes) = durable::read(&path)? else {
+        return Ok(None);
+    };
+    let founding = Founding::from_text(&String::from_utf8_lossy(&bytes));
+    founding
+        .map(Some)
+        .with_context(|| format!("{} is no founding", path.display()))
+}
+
+/// Makes every node's keys, and the founding over them. A crash on the way leaves keys that no founding names; the next
+/// start refuses them.
+fn found(dir: &Path, nodes: u16, base_port: u16) -> Result<Founding> {
+    let origin = format!("dab/sandbox/{}", uuid::Uuid::new_v4());
+    let mut candidates: Vec<Candidate> = Vec::new();
+    for number in 0..nodes {
+        let name = format!("n{}", number + 1);
+        let port = match base_port {
+            0 => free_port()?,
+            base => base + number * PORTS_PER_NODE + 2,
+        };
+        let data = DataDir::open(&dir.join(&name))?;
+        let config = NodeConfig::in_dir(data.path());
+        let candidate = founding::candidate(&config, &origin, &name, &format!("127.0.0.1:{port}"));
+        candidates.push(candidate.with_context(|| {
+            format!(
+                "if an earlier start was cut off, remove {} and start again",
+                dir.display()
+            )
+        })?);
+    }
+    let founding = Founding::new(&origin, candidates, Vec::new())?;
+    durable::write(&dir.join("founding"), founding.to_text().as_bytes(), Access::Owner)?;
+    Ok(founding)
+}
+
+/// A port that nobody has at this moment.
+fn free_port() -> Result<u16> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("cannot find a free port")?;
+    Ok(listener.local_addr()?.port())
+}
