@@ -23,7 +23,8 @@
 //!
 //! Reading order: a `leaf` is a signed `note`; leaves are hashed (`hash`) into a `tree`, which `inclusion` and `consistency`
 //! proofs speak about; the tree is stored as `tile`s; a `checkpoint` signs its root, and a `policy` says when that
-//! counts; a `receipt` holds all of it for one leaf.
+//! counts; a `receipt` holds all of it for one leaf. A `head_map` has the last leaf of each subject, a `heads_leaf` puts its
+//! root into the ledger, and a `head_proof` shows from both which leaf is the last.
 
 pub mod hash;
 mod text;
@@ -45,6 +46,10 @@ pub mod policy;
 pub mod trust;
 
 pub mod receipt;
+
+pub mod head_map;
+pub mod head_proof;
+pub mod heads_leaf;
 
 pub mod narrow;
 pub mod source;

@@ -1,6 +1,7 @@
 //! A tiny ledger and a tiny table in memory, with real keys, leaves, tiles and checkpoints: for the tests of this crate
 //! and of those above it (feature `testing`). Keys come from fixed seeds, so every run makes the same bytes.
 
+mod heads;
 mod table;
 
 pub use table::{MemoryTable, TinyTable};

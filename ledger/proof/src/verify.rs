@@ -49,7 +49,7 @@ pub fn verify(receipt: &[u8], trust: &Trust, artefacts: Artefacts<'_>) -> Report
     };
     note_receipt(&mut report, &verified);
     let leaf = verified.leaf.leaf();
-    check_subject(&mut report, &leaf.subject, artefacts.table_id);
+    check_subject(&mut report, "receipt", &leaf.subject, artefacts.table_id);
     let body = match artefacts.commit {
         Some(body) => check_body(&mut report, leaf, body),
         None => {
@@ -100,20 +100,20 @@ fn note_receipt(report: &mut Report, verified: &Verified) {
     report.certified(verified.certification.clone(), verified.size.0);
 }
 
-/// Holds the subject against the table that was asked for.
-fn check_subject(report: &mut Report, subject: &Subject, expected: Option<&str>) {
+/// Holds the subject of `what` against the table that was asked for.
+pub(crate) fn check_subject(report: &mut Report, what: &str, subject: &Subject, expected: Option<&str>) {
     match (subject.table_id(), expected) {
         (Some(_), None) => report.leave_out(TABLE_ID_HINT),
         (None, None) => {}
         (Some(found), Some(expected)) if found == expected => report.check(table_id_holds(expected)),
         (Some(found), Some(expected)) => {
             report.fail(Finding::new(format!(
-                "the receipt is for table id {found}, not {expected}"
+                "the {what} is for table id {found}, not {expected}"
             )));
         }
         (None, Some(expected)) => {
             report.fail(Finding::new(format!(
-                "the receipt is for subject {subject}, not table {expected}"
+                "the {what} is for subject {subject}, not table {expected}"
             )));
         }
     }

@@ -8,6 +8,8 @@ use crate::error::Error;
 /// Bytes of the longest subject.
 pub const SUBJECT_BYTES_MAX: usize = 255;
 
+const HEADS: &str = "heads";
+
 /// What a leaf speaks about: `table/<table id>`, `catalog`, `digest/<name>` and so on. ASCII without spaces.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Subject(String);
@@ -27,6 +29,16 @@ impl Subject {
     /// Subject of the catalog, which maps names to tables.
     pub fn catalog() -> Subject {
         Subject("catalog".to_owned())
+    }
+
+    /// Subject of the ledger's own leaves, which bind the head map (see `heads_leaf`).
+    pub fn heads() -> Subject {
+        Subject(HEADS.to_owned())
+    }
+
+    /// True for the subject of the ledger's own leaves.
+    pub fn is_heads(&self) -> bool {
+        self.0 == HEADS
     }
 
     /// The subject as it stands in a leaf.

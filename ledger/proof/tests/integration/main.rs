@@ -5,6 +5,7 @@ mod audit_ledger;
 mod audit_table;
 mod command;
 mod fork;
+mod head_proofs;
 mod hostile;
 mod known_answers;
 mod oracles;
