@@ -350,7 +350,7 @@ impl Application for Machine {
         }
         let size = self.tiles.size();
         self.shared.write(|_, state| {
-            state.insert(&effects.leaves);
+            state.insert(&effects);
             state.meta.tree_size = size.0;
             state.meta.applied_index = at.index;
             state.meta.applied_term = at.term;

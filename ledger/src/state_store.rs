@@ -6,17 +6,22 @@
 //! | `positions` | subject, sequence | leaf index u64, leaf hash 32, SHA-256 of the leaf's text 32 |
 //! | `bodies` | subject, sequence | the private body |
 //! | `checkpoints` | tree size u64 | root 32, milliseconds since 1970 u64; the latest issued |
-//! | `meta` | `state` | protobuf [`Meta`]: applied raft position, membership, settings, tree, last checkpoint |
+//! | `meta` | `state` | protobuf [`Meta`]: applied raft position, membership, settings, tree, last checkpoint, heads leaves |
+//!
+//! The tables of the head map are those of `head_map.rs`.
 //!
 //! An applied entry changes memory only. [`StateStore::flush`] writes everything since the last flush in one durable
 //! transaction; the raft log, which still holds those entries, is the truth until then. So what redb holds is always
 //! the state at exactly the raft index in `meta`, and a restart replays from there.
+
+mod head_map;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use dab_proof::hash::Hash;
+use dab_proof::head_map::{HeadMap, HeadNodes};
 use dab_proof::leaf::Subject;
 use dab_proof::tree::{LeafIndex, TreeSize};
 use prost::Message;
@@ -26,7 +31,8 @@ use crate::Error;
 use crate::disk::{Disk, DiskFile};
 use crate::durable::{self, Access, io};
 use crate::reader::{Head, IssuedCheckpoint};
-use crate::state_machine::{NewLeaf, Placed, Settings, StateView};
+use crate::state_machine::{Cover, Effects, Placed, Settings, StateView};
+use head_map::{CoverBytes, RecentMap};
 
 const HEADS: TableDefinition<'_, &str, [u8; 48]> = TableDefinition::new("heads");
 const POSITIONS: TableDefinition<'_, (&str, u64), [u8; 72]> = TableDefinition::new("positions");
@@ -34,7 +40,9 @@ const BODIES: TableDefinition<'_, (&str, u64), &[u8]> = TableDefinition::new("bo
 const CHECKPOINTS: TableDefinition<'_, u64, [u8; 40]> = TableDefinition::new("checkpoints");
 const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
 
-const META_VERSION: u32 = 1;
+const META_VERSION: u32 = 2;
+/// The version before there was a head map.
+const META_VERSION_WITHOUT_MAP: u32 = 1;
 /// Bytes of the mark that a redb file begins with.
 const REDB_MARK_BYTES: usize = 9;
 /// redb's page cache; the state of a node is small.
@@ -62,6 +70,9 @@ pub(crate) struct Meta {
     /// The last checkpoint issued, as a signed note; empty before the first.
     #[prost(bytes = "vec", tag = "8")]
     pub(crate) checkpoint: Vec<u8>,
+    /// What the last heads leaves cover, oldest first.
+    #[prost(message, repeated, tag = "9")]
+    pub(crate) covers: Vec<CoverBytes>,
 }
 
 /// The applied state of one node.
@@ -83,6 +94,7 @@ struct Recent {
     heads: BTreeMap<String, Head>,
     positions: BTreeMap<(String, u64), Placed>,
     bodies: BTreeMap<(String, u64), Bytes>,
+    map: RecentMap,
     bytes: usize,
 }
 
@@ -120,6 +132,9 @@ impl StateStore {
             None => store.flush()?,
             Some(bytes) => store.meta = Meta::decode(bytes.as_slice()).map_err(|error| failed(&error))?,
         }
+        if store.meta.version == META_VERSION_WITHOUT_MAP {
+            store.make_map()?;
+        }
         if store.meta.version != META_VERSION {
             let version = store.meta.version;
             return Err(failed(&format!(
@@ -131,16 +146,20 @@ impl StateStore {
     }
 
     /// Takes over an entry's leaves; in memory only.
-    pub(crate) fn insert(&mut self, leaves: &[NewLeaf]) {
-        for new in leaves {
+    pub(crate) fn insert(&mut self, effects: &Effects) {
+        for new in &effects.leaves {
             let leaf = new.leaf.leaf();
             let key = (leaf.subject.as_str().to_owned(), leaf.sequence);
             self.recent.bytes += 2 * key.0.len() + 256 + new.body.as_ref().map_or(0, Bytes::len);
+            self.recent.bytes += self.recent.map.take(new.placed.leaf_index.0 + 1, &new.map);
             self.recent.heads.insert(key.0.clone(), new.head());
             if let Some(body) = &new.body {
                 self.recent.bodies.insert(key.clone(), body.clone());
             }
             self.recent.positions.insert(key, new.placed);
+        }
+        for cover in &effects.covers {
+            head_map::keep_cover(&mut self.meta.covers, cover);
         }
     }
 
@@ -256,6 +275,7 @@ impl StateStore {
             for issued in self.issued.iter().filter(|issued| issued.size.0 >= newest) {
                 checkpoints.insert(issued.size.0, issued_bytes(issued))?;
             }
+            head_map::flush(&transaction, &self.recent.map, &self.meta)?;
             transaction
                 .open_table(META)?
                 .insert("state", self.meta.encode_to_vec().as_slice())?;
@@ -302,6 +322,22 @@ impl StateView for StateStore {
                 .map(|bytes| placed_from(&bytes.value())))
         };
         read().map_err(|error| self.failed(&error))
+    }
+
+    fn map_at(&self, size: u64) -> Result<Option<HeadMap>, Error> {
+        self.find_map(size)
+    }
+
+    fn last_cover(&self) -> Result<Option<Cover>, Error> {
+        self.covers().last().transpose()
+    }
+}
+
+impl HeadNodes for StateStore {
+    type Error = Error;
+
+    fn node(&self, hash: &Hash) -> Result<Option<Vec<u8>>, Error> {
+        self.find_node(hash)
     }
 }
 

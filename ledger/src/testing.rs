@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use dab_proof::hash::Hash;
+use dab_proof::heads_leaf::{HEADS_OPERATION, HeadsBody};
 use dab_proof::leaf::{BodyDigest, Leaf, Subject};
 use dab_proof::note::SigningKey;
 use tempfile::TempDir;
@@ -175,6 +176,24 @@ pub fn private_statement(
     Statement {
         body: Some(Bytes::copy_from_slice(body.as_bytes())),
         ..public
+    }
+}
+
+/// The statement of a heads leaf that says `body`, with it.
+pub fn heads_statement(writer: &SigningKey, sequence: u64, parent: Option<Hash>, body: &HeadsBody) -> Statement {
+    let text = body.text();
+    let leaf = Leaf {
+        origin: body.origin.clone(),
+        subject: Subject::heads(),
+        sequence,
+        parent,
+        body: BodyDigest::of(text.as_bytes()),
+        files: None,
+        operation: HEADS_OPERATION.to_owned(),
+    };
+    Statement {
+        leaf: leaf.sign(writer).expect("a leaf"),
+        body: Some(text.into()),
     }
 }
 

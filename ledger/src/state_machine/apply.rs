@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use dab_proof::head_map::Change;
 use dab_proof::leaf::{SignedLeaf, Subject};
 use dab_proof::tree::LeafIndex;
 use dab_proof::writers::Writers;
 
 use super::check::{Refusal, check};
 use super::entry::{Content, ProposalBytes, Settings};
+use super::heads::{Cover, MapOfEntry};
 use super::view::{Placed, StateView};
 use crate::Error;
 use crate::notary::Conflict;
@@ -22,6 +24,8 @@ pub(crate) struct Effects {
     pub(crate) verdicts: Vec<Verdict>,
     /// Leaves to append to the tree, in order.
     pub(crate) leaves: Vec<NewLeaf>,
+    /// What the heads leaves among them cover, in order.
+    pub(crate) covers: Vec<Cover>,
     /// Settings that hold from the next entry on.
     pub(crate) settings: Option<Settings>,
 }
@@ -41,18 +45,21 @@ pub(crate) struct NewLeaf {
     pub(crate) placed: Placed,
     pub(crate) leaf: SignedLeaf,
     pub(crate) body: Option<Bytes>,
+    /// What the leaf makes of the head map.
+    pub(crate) map: Change,
 }
 
 impl NewLeaf {
     pub(crate) fn head(&self) -> Head {
-        let Placed {
-            leaf_index, leaf_hash, ..
-        } = self.placed;
-        Head {
-            sequence: self.leaf.leaf().sequence,
-            leaf_hash,
-            leaf_index,
-        }
+        head_of(&self.leaf, &self.placed)
+    }
+}
+
+fn head_of(leaf: &SignedLeaf, placed: &Placed) -> Head {
+    Head {
+        sequence: leaf.leaf().sequence,
+        leaf_hash: placed.leaf_hash,
+        leaf_index: placed.leaf_index,
     }
 }
 
@@ -83,6 +90,7 @@ fn apply_group(view: &dyn StateView, proposals: Vec<ProposalBytes>) -> Result<Ef
         view,
         effects: Effects::default(),
         at: BTreeMap::new(),
+        map: MapOfEntry::new(view),
     };
     let judged = view
         .settings()
@@ -101,6 +109,7 @@ fn apply_group(view: &dyn StateView, proposals: Vec<ProposalBytes>) -> Result<Ef
         };
         group.effects.verdicts.push(verdict);
     }
+    group.effects.covers = group.map.covers;
     Ok(group.effects)
 }
 
@@ -110,6 +119,7 @@ struct GroupState<'a> {
     effects: Effects,
     /// Which of the new leaves stand at a subject and sequence.
     at: BTreeMap<(String, u64), usize>,
+    map: MapOfEntry<'a>,
 }
 
 enum Fit {
@@ -145,12 +155,17 @@ impl GroupState<'_> {
             return Ok(Verdict::Conflict(Conflict { subject, head }));
         }
         let bodies = proposal.statements.into_iter().map(|statement| statement.body);
-        let indexes = leaves
-            .into_iter()
-            .zip(bodies)
-            .map(|(leaf, body)| self.append(leaf, body))
-            .collect();
-        Ok(Verdict::Accepted(indexes))
+        let leaves: Vec<_> = leaves.into_iter().zip(bodies).collect();
+        if let [(leaf, body)] = &leaves[..]
+            && leaf.leaf().subject.is_heads()
+        {
+            match self.map.judge(leaf, body.as_ref())? {
+                Ok(cover) => self.map.covers.push(cover),
+                Err(refusal) => return Ok(Verdict::Refused(refusal)),
+            }
+        }
+        let indexes = leaves.into_iter().map(|(leaf, body)| self.append(leaf, body));
+        Ok(Verdict::Accepted(indexes.collect::<Result<_, _>>()?))
     }
 
     fn fit(&self, signed: &SignedLeaf) -> Result<Fit, Error> {
@@ -175,7 +190,7 @@ impl GroupState<'_> {
         Ok(if follows { Fit::Next } else { Fit::Conflict })
     }
 
-    fn append(&mut self, leaf: SignedLeaf, body: Option<Bytes>) -> LeafIndex {
+    fn append(&mut self, leaf: SignedLeaf, body: Option<Bytes>) -> Result<LeafIndex, Error> {
         let leaf_index = LeafIndex(self.view.tree_size() + self.effects.leaves.len() as u64);
         let placed = Placed {
             leaf_index,
@@ -183,9 +198,15 @@ impl GroupState<'_> {
             text_hash: text_hash(&leaf),
         };
         let key = (leaf.leaf().subject.as_str().to_owned(), leaf.leaf().sequence);
+        let map = self.map.append(&leaf.leaf().subject, head_of(&leaf, &placed))?;
         self.at.insert(key, self.effects.leaves.len());
-        self.effects.leaves.push(NewLeaf { placed, leaf, body });
-        leaf_index
+        self.effects.leaves.push(NewLeaf {
+            placed,
+            leaf,
+            body,
+            map,
+        });
+        Ok(leaf_index)
     }
 
     fn placed(&self, subject: &Subject, sequence: u64) -> Result<Option<Placed>, Error> {

@@ -6,6 +6,7 @@ use dab_proof::leaf::{SignedLeaf, Subject};
 use dab_proof::writers::Writers;
 
 use super::entry::ProposalBytes;
+use super::heads::read_body;
 use crate::notary::{BODY_BYTES_MAX, PROPOSAL_BYTES_MAX, PROPOSAL_STATEMENTS_MAX};
 
 /// Why a proposal is refused: the subject at fault, where one can be named, and the rule.
@@ -59,6 +60,13 @@ pub(crate) fn check(proposal: &ProposalBytes, origin: &str, writers: &Writers) -
             if !leaf.body.matches(body) {
                 return Err(refusal("its body does not match the digest in the leaf".to_owned()));
             }
+        }
+        if leaf.subject.is_heads() {
+            // so that it stands right behind the leaves that its place in the ledger is judged by
+            if count > 1 {
+                return Err(refusal("a heads leaf is proposed alone".to_owned()));
+            }
+            read_body(&signed, statement.body.as_ref()).map_err(|error| refusal(error.to_string()))?;
         }
         if !subjects.insert(leaf.subject.as_str().to_owned()) {
             return Err(refusal("the proposal has two statements on this subject".to_owned()));

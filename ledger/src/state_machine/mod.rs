@@ -7,11 +7,13 @@
 pub(crate) mod apply;
 pub(crate) mod check;
 pub(crate) mod entry;
+pub(crate) mod heads;
 pub(crate) mod view;
 
 #[cfg(test)]
 mod tests;
 
-pub(crate) use apply::{Effects, NewLeaf, Verdict, apply};
+pub(crate) use apply::{Effects, Verdict, apply};
 pub(crate) use entry::{LedgerEntry, Settings};
+pub(crate) use heads::Cover;
 pub(crate) use view::{Placed, StateView};

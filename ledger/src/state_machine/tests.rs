@@ -4,17 +4,20 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use dab_proof::hash::Hash;
+use dab_proof::head_map::{HeadMap, HeadNodes};
 use dab_proof::leaf::Subject;
 use dab_proof::note::SigningKey;
 use dab_proof::tree::LeafIndex;
 use proptest::prelude::*;
 
 use super::entry::{Content, Group, ProposalBytes, StatementBytes};
-use super::{Effects, LedgerEntry, Placed, Settings, StateView, Verdict, apply};
+use super::{Cover, Effects, LedgerEntry, Placed, Settings, StateView, Verdict, apply};
 use crate::Error;
 use crate::notary::{BODY_BYTES_MAX, PROPOSAL_STATEMENTS_MAX, Statement};
 use crate::reader::Head;
-use crate::testing::{private_statement, statement};
+use crate::testing::{heads_statement, private_statement, statement};
+
+mod heads;
 
 const ORIGIN: &str = "dab/test";
 
@@ -25,6 +28,18 @@ struct World {
     heads: BTreeMap<String, Head>,
     placed: BTreeMap<(String, u64), Placed>,
     size: u64,
+    nodes: BTreeMap<Hash, Vec<u8>>,
+    /// The map of each size.
+    maps: Vec<HeadMap>,
+    covers: Vec<Cover>,
+}
+
+impl HeadNodes for World {
+    type Error = Error;
+
+    fn node(&self, hash: &Hash) -> Result<Option<Vec<u8>>, Error> {
+        Ok(self.nodes.get(hash).cloned())
+    }
 }
 
 impl StateView for World {
@@ -43,12 +58,20 @@ impl StateView for World {
     fn placed(&self, subject: &Subject, sequence: u64) -> Result<Option<Placed>, Error> {
         Ok(self.placed.get(&(subject.as_str().to_owned(), sequence)).copied())
     }
+
+    fn map_at(&self, size: u64) -> Result<Option<HeadMap>, Error> {
+        Ok(self.maps.get(size as usize).copied())
+    }
+
+    fn last_cover(&self) -> Result<Option<Cover>, Error> {
+        Ok(self.covers.last().copied())
+    }
 }
 
 impl World {
     fn new() -> Self {
         let writer = SigningKey::generate("dab/test/writer", &[1; 32]).unwrap();
-        let writers = format!("{} table/* catalog\n", writer.verifier());
+        let writers = format!("{} table/* catalog heads\n", writer.verifier());
         let settings = Some(Settings {
             origin: ORIGIN.to_owned(),
             writers,
@@ -59,6 +82,9 @@ impl World {
             heads: BTreeMap::new(),
             placed: BTreeMap::new(),
             size: 0,
+            nodes: BTreeMap::new(),
+            maps: vec![HeadMap::default()],
+            covers: Vec::new(),
         }
     }
 
@@ -72,6 +98,7 @@ impl World {
         let Effects {
             verdicts,
             leaves,
+            covers,
             settings,
         } = apply(self, content).unwrap();
         for new in leaves {
@@ -90,7 +117,10 @@ impl World {
                 "a leaf was replaced"
             );
             self.heads.insert(subject, new.head());
+            self.nodes.extend(new.map.made);
+            self.maps.push(new.map.map);
         }
+        self.covers.extend(covers);
         if settings.is_some() {
             self.settings = settings;
         }

@@ -1,0 +1,158 @@
+//! The head map as part of the state: how leaves change it, and which heads leaves bind it.
+//!
+//! A heads leaf names the size of the tree that it speaks about, and whoever proposes one cannot know how many leaves will
+//! stand before it when it is applied: under load there are always some more. So the state remembers the map of each of the
+//! last [`MAP_WINDOW_LEAVES`] sizes, and takes the leaf of any of them.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use dab_proof::hash::Hash;
+use dab_proof::head_map::{Change, HeadMap, HeadNodes, MapEntry, MapKey};
+use dab_proof::heads_leaf::HeadsBody;
+use dab_proof::leaf::{SignedLeaf, Subject};
+use dab_proof::tree::{LeafIndex, TreeSize};
+
+use super::check::Refusal;
+use super::view::StateView;
+use crate::Error;
+use crate::reader::Head;
+
+/// A heads leaf is taken when fewer leaves than this came behind the tree that it covers. Part of the one rule: replicas
+/// that disagreed on it would come to different trees.
+pub(crate) const MAP_WINDOW_LEAVES: u64 = 1024;
+
+/// What a heads leaf of the ledger covers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Cover {
+    /// The leaves that the map is of.
+    pub(crate) size: TreeSize,
+    pub(crate) map: HeadMap,
+    /// Where the heads leaf stands.
+    pub(crate) leaf_index: LeafIndex,
+}
+
+/// The map within an entry that is being applied: that of the state, and what the entry's earlier leaves made of it.
+pub(super) struct MapOfEntry<'a> {
+    view: &'a dyn StateView,
+    made: BTreeMap<Hash, Vec<u8>>,
+    /// The maps behind the leaves of this entry, in order.
+    maps: Vec<HeadMap>,
+    /// Heads leaves of this entry, in order.
+    pub(super) covers: Vec<Cover>,
+}
+
+impl<'a> MapOfEntry<'a> {
+    pub(super) fn new(view: &'a dyn StateView) -> Self {
+        Self {
+            view,
+            made: BTreeMap::new(),
+            maps: Vec::new(),
+            covers: Vec::new(),
+        }
+    }
+
+    /// Takes the next leaf of the entry over into the map.
+    pub(super) fn append(&mut self, subject: &Subject, head: Head) -> Result<Change, Error> {
+        let size = self.size();
+        let before = self.map_at(size)?.ok_or_else(|| Error::Inconsistent {
+            reason: format!("the state has no head map of its {size} leaves"),
+        })?;
+        let change = match subject.is_heads() {
+            true => Change {
+                map: before,
+                made: Vec::new(),
+                gone: Vec::new(),
+            },
+            false => before.set(self, map_entry(subject, &head))?,
+        };
+        self.made.extend(change.made.iter().cloned());
+        self.maps.push(change.map);
+        Ok(change)
+    }
+
+    /// Judges a heads leaf whose form is right and which follows on the last one.
+    pub(super) fn judge(&self, leaf: &SignedLeaf, body: Option<&Bytes>) -> Result<Result<Cover, Refusal>, Error> {
+        let refused = |reason: String| {
+            let subject = Some(Subject::heads());
+            Ok(Err(Refusal { subject, reason }))
+        };
+        let HeadsBody {
+            size, subjects, root, ..
+        } = read_body(leaf, body)?;
+        let (now, bound) = (self.size(), HeadMap { root, subjects });
+        let last = self
+            .covers
+            .last()
+            .copied()
+            .map_or_else(|| self.view.last_cover(), |cover| Ok(Some(cover)))?;
+        match last {
+            Some(last) if last.size >= size => {
+                return refused(format!(
+                    "it covers {size} leaves, the heads leaf before it {}",
+                    last.size
+                ));
+            }
+            _ if size.0 > now || now - size.0 >= MAP_WINDOW_LEAVES => {
+                return refused(format!(
+                    "it covers {size} leaves of {now}: fewer than {MAP_WINDOW_LEAVES} may lie behind those covered"
+                ));
+            }
+            _ => {}
+        }
+        match self.map_at(size.0)? {
+            Some(map) if map == bound => Ok(Ok(Cover {
+                size,
+                map,
+                leaf_index: LeafIndex(now),
+            })),
+            map => {
+                let root = map.map(|map| map.root.to_string());
+                let ours = root.as_deref().unwrap_or("unknown here");
+                refused(format!(
+                    "the map of {size} leaves that it binds is not the ledger's, whose root is {ours}"
+                ))
+            }
+        }
+    }
+
+    /// Leaves of the tree, those of this entry included.
+    fn size(&self) -> u64 {
+        self.view.tree_size() + self.maps.len() as u64
+    }
+
+    fn map_at(&self, size: u64) -> Result<Option<HeadMap>, Error> {
+        match size.checked_sub(self.view.tree_size() + 1) {
+            Some(at) => Ok(self.maps.get(at as usize).copied()),
+            None => self.view.map_at(size),
+        }
+    }
+}
+
+impl HeadNodes for MapOfEntry<'_> {
+    type Error = Error;
+
+    fn node(&self, hash: &Hash) -> Result<Option<Vec<u8>>, Error> {
+        match self.made.get(hash) {
+            Some(bytes) => Ok(Some(bytes.clone())),
+            None => self.view.node(hash),
+        }
+    }
+}
+
+/// What the map says of a subject with this head.
+pub(crate) fn map_entry(subject: &Subject, head: &Head) -> MapEntry {
+    MapEntry {
+        key: MapKey::of(subject),
+        sequence: head.sequence,
+        leaf_index: head.leaf_index,
+        leaf_hash: head.leaf_hash,
+    }
+}
+
+/// The body of a heads leaf: it comes with the leaf, since the digests alone do not tell which size they speak about.
+pub(super) fn read_body(leaf: &SignedLeaf, body: Option<&Bytes>) -> Result<HeadsBody, dab_proof::Error> {
+    let body = HeadsBody::parse(body.map_or(&[], |body| body.as_ref()))?;
+    body.check(leaf.leaf())?;
+    Ok(body)
+}
