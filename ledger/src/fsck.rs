@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use dab_proof::audit::audit_ledger;
+use dab_proof::head_map::{MapKey, MemoryMap};
 use dab_proof::leaf::{SignedLeaf, Subject};
 use dab_proof::report::{Finding, Report};
 use dab_proof::source::Source;
@@ -13,6 +14,7 @@ use dab_proof::trust::Trust;
 use crate::Error;
 use crate::shared::Shared;
 use crate::state_machine::StateView;
+use crate::state_machine::heads::map_entry;
 
 /// The auditor's report on the public files, with what the private state has to say about the same leaves.
 pub(crate) fn fsck(shared: &Shared, trust: &Trust) -> Result<Report, Error> {
@@ -39,9 +41,10 @@ pub(crate) fn fsck(shared: &Shared, trust: &Trust) -> Result<Report, Error> {
         }
     }
     compare_heads(shared, &mut report, &subjects, size)?;
+    compare_map(shared, &mut report)?;
     if report.failures.len() + report.undecided.len() == failures {
         report.check(format!(
-            "heads, positions and private bodies in the state, against {size} leaves"
+            "heads, head map, positions and private bodies in the state, against {size} leaves"
         ));
     }
     Ok(report)
@@ -99,6 +102,42 @@ fn compare_heads(
     let known: BTreeSet<&str> = heads.iter().map(|(subject, _)| Subject::as_str(subject)).collect();
     for subject in subjects.iter().filter(|subject| !known.contains(subject.as_str())) {
         report.fail(Finding::new(format!("the state has no head of {subject}")));
+    }
+    Ok(())
+}
+
+/// The head map is the one that the heads make, and has each of them.
+fn compare_map(shared: &Shared, report: &mut Report) -> Result<(), Error> {
+    let (heads, map) = shared.read(|_, state| Ok((state.subjects("")?, state.map_at(state.tree_size())?)))?;
+    let mut made = MemoryMap::default();
+    for (subject, head) in heads.iter().filter(|(subject, _)| !subject.is_heads()) {
+        made.set(map_entry(subject, head))?;
+    }
+    if map != Some(made.map) {
+        let (ours, root) = (map.map(|map| map.root.to_string()), made.map.root);
+        let ours = ours.unwrap_or_else(|| "unknown".to_owned());
+        report.fail(Finding::new(format!(
+            "the root of the head map in the state is {ours}, the heads make {root}"
+        )));
+        return Ok(());
+    }
+    for (subject, _) in heads.iter().filter(|(subject, _)| !subject.is_heads()) {
+        // head and map at one moment, which may be later than the one before
+        let found = shared.read(|_, state| {
+            let (map, head) = (state.map_at(state.tree_size())?, state.head(subject)?);
+            let (map, key) = (map.unwrap_or_default(), MapKey::of(subject));
+            let path = map.find(state, &key)?;
+            let entry = head.map(|head| map_entry(subject, &head));
+            Ok(path.entry_of(&key).copied() == entry && path.root(&key)? == map.root)
+        });
+        match found {
+            Ok(true) => {}
+            Ok(false) => report.fail(Finding::new(format!(
+                "the head map in the state has not the head of {subject}"
+            ))),
+            Err(Error::Proof(error)) => report.error(&error, Finding::default()),
+            Err(error) => return Err(error),
+        }
     }
     Ok(())
 }

@@ -5,13 +5,16 @@
 //! | `/checkpoint` | the latest checkpoint, `text/plain; charset=utf-8` | 2 seconds |
 //! | `/tile/<L>/<N>[.p/<W>]` | a tile of hashes | immutable |
 //! | `/tile/entries/<N>[.p/<W>]` | an entry bundle | immutable |
+//! | `/head/<subject>` | a head proof under the last heads leaf; the header `dab-leaves-covered` has its third line's number | 2 seconds |
 //! | `/audit/` | the auditor's page, which checks receipts in a browser | asked for each time |
 //! | `/health` | JSON: are the node's parts well, how far is it, who certifies; at most a second old | none |
 //!
 //! A tile's path is parsed and written anew before a file is opened, so only the one spelling that C2SP tlog-tiles
 //! gives it leads anywhere. A partial tile that was removed is cut from the wider one that took its place, so that
-//! every size ever certified can be read. TLS and listening are the binary's.
+//! every size ever certified can be read. A head proof is as old as the last heads leaf: asking here writes none, so strangers
+//! cannot make the ledger grow. TLS and listening are the binary's.
 
+mod head;
 mod health;
 
 use std::path::PathBuf;
@@ -49,6 +52,7 @@ pub fn router(public_dir: impl Into<PathBuf>, ledger: Arc<dyn LedgerReader>, par
         .route("/checkpoint", get(checkpoint))
         .route("/tile/{*rest}", get(tile))
         .with_state(PublicDir(DirSource::new(public_dir)))
+        .merge(head::router(Arc::clone(&ledger)))
         .merge(audit_page::router())
         .merge(health::router(ledger, parts))
 }
@@ -76,22 +80,24 @@ async fn file(files: DirSource, name: String, content_type: &'static str, cache:
         .map_err(|error| error.to_string())
         .and_then(|read| read.map_err(|error| error.to_string()))
     {
-        Ok(Some(bytes)) => {
-            let headers = [
-                (CONTENT_TYPE, HeaderValue::from_static(content_type)),
-                (CACHE_CONTROL, cache),
-                (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
-                // an auditor's page may lie anywhere; everything here is public
-                (ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*")),
-            ];
-            (StatusCode::OK, headers, Body::from(bytes)).into_response()
-        }
+        Ok(Some(bytes)) => public(bytes, content_type, cache),
         Ok(None) => plain(StatusCode::NOT_FOUND, "not there\n"),
         Err(error) => {
             tracing::warn!(%error, "cannot read a public file");
             plain(StatusCode::INTERNAL_SERVER_ERROR, "cannot be read\n")
         }
     }
+}
+
+fn public(bytes: impl Into<Body>, content_type: &'static str, cache: HeaderValue) -> Response {
+    let headers = [
+        (CONTENT_TYPE, HeaderValue::from_static(content_type)),
+        (CACHE_CONTROL, cache),
+        (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+        // an auditor's page may lie anywhere; everything here is public
+        (ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*")),
+    ];
+    (StatusCode::OK, headers, bytes.into()).into_response()
 }
 
 fn plain(status: StatusCode, text: &'static str) -> Response {

@@ -73,6 +73,8 @@ mod certify;
 #[cfg(feature = "node")]
 mod checkpoint_file;
 #[cfg(feature = "node")]
+mod prove_head;
+#[cfg(feature = "node")]
 mod shared;
 
 #[cfg(feature = "node")]

@@ -1,6 +1,7 @@
 //! One ledger node: a replica and its raft thread, alone or connected to others.
 
 mod config;
+mod heads;
 mod reading;
 mod status;
 mod witnesses;
@@ -68,6 +69,8 @@ pub struct Node {
     abandoned: Arc<AtomicBool>,
     raft_log_syncs: Arc<AtomicU64>,
     writer: SigningKey,
+    /// Held by whoever writes a heads leaf.
+    heads_turn: tokio::sync::Mutex<()>,
     trust: Trust,
     membership: Option<Membership>,
     inbox: Arc<PeerInbox>,
@@ -156,6 +159,7 @@ impl Node {
             abandoned,
             raft_log_syncs,
             writer: identity.writer,
+            heads_turn: tokio::sync::Mutex::default(),
             trust: identity.trust,
             membership: identity.membership,
             inbox,

@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use dab_proof::checkpoint::SignedCheckpoint;
 use dab_proof::hash::Hash;
+use dab_proof::head_proof::HeadProof;
 use dab_proof::leaf::{SignedLeaf, Subject};
 use dab_proof::receipt::Receipt;
 use dab_proof::tree::{LeafIndex, TreeSize};
@@ -93,6 +94,23 @@ pub trait LedgerReader: Send + Sync {
     /// The last leaf of a subject, `None` when it has none. Linearizable: it reflects every proposal that was answered
     /// before the call.
     async fn head(&self, subject: &Subject) -> Result<Option<Head>, Error>;
+
+    /// A proof of which leaf of a subject is the last, or that it has none, among everything certified before the call. Where
+    /// the last heads leaf is older than that, a new one is notarized first; those who ask at the same time share it.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`crate::notary::Notary::notarize`]; [`Error::Refused`] for the subject `heads`, which is in no head map, and
+    /// where this node's writer may not write it.
+    async fn head_proof(&self, subject: &Subject) -> Result<HeadProof, Error>;
+
+    /// The same of the last heads leaf that there is: nothing is written, and the proof is as old as that. `None` before the
+    /// first.
+    ///
+    /// # Errors
+    ///
+    /// [`dab_proof::Error::ProofRejected`] for the subject `heads`.
+    async fn last_head_proof(&self, subject: &Subject) -> Result<Option<HeadProof>, Error>;
 
     /// The leaf at a sequence of a subject.
     async fn notarized(&self, subject: &Subject, sequence: u64) -> Result<Option<Notarized>, Error>;

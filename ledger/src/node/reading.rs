@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 use dab_proof::checkpoint::SignedCheckpoint;
+use dab_proof::head_proof::HeadProof;
 use dab_proof::leaf::{SignedLeaf, Subject};
 use dab_proof::receipt::Receipt;
 use dab_proof::tile::{self, BundlePath, HASHES_PER_TILE};
@@ -27,12 +28,16 @@ impl LedgerReader for Node {
     }
 
     async fn head(&self, subject: &Subject) -> Result<Option<Head>, Error> {
-        // A node that failed (a full disk, a failed sync) takes no more leaves, so nothing can come after what it shows.
-        match self.catch_up().await {
-            Err(Error::Stopped { .. }) if self.shared.has_failed() => {}
-            other => other?,
-        }
+        self.catch_up_unless_failed().await?;
         self.shared.head(subject)
+    }
+
+    async fn head_proof(&self, subject: &Subject) -> Result<HeadProof, Error> {
+        self.prove_head_now(subject).await
+    }
+
+    async fn last_head_proof(&self, subject: &Subject) -> Result<Option<HeadProof>, Error> {
+        self.shared.prove_head(subject)
     }
 
     async fn notarized(&self, subject: &Subject, sequence: u64) -> Result<Option<Notarized>, Error> {
@@ -127,6 +132,15 @@ impl LedgerReader for Node {
 }
 
 impl Node {
+    /// [`Self::catch_up`], but for a node that failed (a full disk, a failed sync): it takes no more leaves, so nothing can come
+    /// after what it shows.
+    pub(super) async fn catch_up_unless_failed(&self) -> Result<(), Error> {
+        match self.catch_up().await {
+            Err(Error::Stopped { .. }) if self.shared.has_failed() => Ok(()),
+            other => other,
+        }
+    }
+
     /// Waits until everything that was decided before this call is visible.
     pub(super) async fn catch_up(&self) -> Result<(), Error> {
         let (answer, ready) = oneshot::channel();

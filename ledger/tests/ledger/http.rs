@@ -3,8 +3,10 @@
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
 use dab_ledger::http::router;
+use dab_ledger::reader::LedgerReader;
 use dab_ledger::testing::TestLedger;
 use dab_proof::hash::leaf_hash;
+use dab_proof::head_proof::HeadProof;
 use dab_proof::tile::{encode_bundle, encode_tile};
 use tower::ServiceExt;
 
@@ -222,4 +224,47 @@ async fn health_says_how_far_and_that_it_certifies_alone() {
     ledger.node().stop().await.unwrap();
     assert_eq!(get(&ledger, "/health").await.status, StatusCode::SERVICE_UNAVAILABLE);
     ledger.reopen().unwrap();
+}
+
+#[tokio::test]
+async fn head_proofs_are_served_of_the_last_heads_leaf_and_asking_writes_none() {
+    let ledger = TestLedger::start();
+    ledger.notarize("table/a", "0").await;
+    let none = get(&ledger, "/head/table/a").await;
+    assert_eq!(none.status, StatusCode::NOT_FOUND);
+    assert_eq!(none.cache, "no-store");
+    ledger.node().head_proof(&"table/a".parse().unwrap()).await.unwrap();
+    ledger.notarize("table/a", "1").await;
+    for (path, sequence) in [
+        ("/head/table/a", Some(0)),
+        ("/head/table%2Fa", Some(0)),
+        ("/head/x", None),
+    ] {
+        let answer = get(&ledger, path).await;
+        assert_eq!(
+            (answer.status, answer.cache.as_str()),
+            (StatusCode::OK, "max-age=2"),
+            "{path}"
+        );
+        assert_eq!(answer.content_type, "text/plain; charset=utf-8");
+        assert_eq!(answer.headers["dab-leaves-covered"], "1");
+        let proof = HeadProof::parse(&answer.body)
+            .unwrap()
+            .verify(ledger.node().trust())
+            .unwrap();
+        assert_eq!(proof.head.map(|head| head.leaf.leaf().sequence), sequence);
+    }
+    for path in [
+        "/head/",
+        "/head",
+        "/head/heads",
+        "/head/a%20b",
+        "/head/%c3%a9",
+        "/head/a%0ab",
+    ] {
+        assert_eq!(get(&ledger, path).await.status, StatusCode::NOT_FOUND, "{path}");
+    }
+    let long = get(&ledger, &format!("/head/{}", "x".repeat(256))).await;
+    assert_eq!(long.status, StatusCode::NOT_FOUND);
+    assert_eq!(ledger.node().certified().await.size.0, 3);
 }

@@ -4,6 +4,7 @@ mod contention;
 mod crash;
 mod first_start;
 mod group;
+mod head_proofs;
 mod http;
 mod kill;
 mod mixed;
