@@ -5,10 +5,12 @@
 //! limit of its format and at the size that the system stated.
 
 mod fork;
+mod head;
 mod stored;
 mod table;
 
 pub use fork::fork_files;
+pub use head::head_file;
 pub use table::DirTable;
 
 use std::fs::{self, File};

@@ -1,6 +1,6 @@
 //! `dab-verify` as a user runs it: on folders, with exit codes and messages.
 
-use std::fs;
+use std::fs::{self, File};
 use std::process::Command;
 
 use crate::world::{COMMIT, DATA, World, run_in};
@@ -13,6 +13,7 @@ fn help_fits_80_columns_and_every_verb_has_one() {
         "-h",
         "help",
         "verify --help",
+        "head --help",
         "audit --help",
         "audit table -h",
         "audit ledger --help",
@@ -96,6 +97,40 @@ fn audits_find_the_ledger_by_themselves() {
 }
 
 #[test]
+fn head_proofs_say_which_version_is_the_last_or_that_there_is_no_table() {
+    let world = World::new();
+    let text = world.run("head t1.head-proof --trust trust --table-id t1", 0);
+    assert!(
+        text.starts_with("VALID  table t1: version 1 is its last of 3 leaves\n"),
+        "{text}"
+    );
+    let text = world.run("head t2.head-proof --trust trust", 0);
+    let none = "VALID  table t2: there is no leaf of it among the first 3 leaves\n";
+    assert!(text.starts_with(none), "{text}");
+    assert!(text.contains("or give --table-id"), "{text}");
+    let json = world.run("head t1.head-proof --trust trust --json", 0);
+    assert!(json.contains("\"last sequence\": \"1\""), "{json}");
+    let text = world.run("head t1.head-proof --trust trust --table-id t2", 1);
+    assert!(text.contains("the head proof is for table id t1, not t2"), "{text}");
+    // a receipt is no head proof, and the reverse
+    let text = world.run("head b.tlog-proof --trust trust", 1);
+    assert!(text.starts_with("INVALID  head proof b.tlog-proof\n"), "{text}");
+    assert!(text.contains("the first line is not dab/head-proof/v1"), "{text}");
+    let text = world.run("verify t1.head-proof --trust trust", 1);
+    assert!(text.contains("receipt is malformed"), "{text}");
+    let proof = fs::read_to_string(world.path("t1.head-proof")).unwrap();
+    world.write("t1.head-proof", proof.replace("\nsize 3\n", "\nsize 4\n").as_bytes());
+    let text = world.run("head t1.head-proof --trust trust", 1);
+    assert!(text.contains("heads leaf does not hold"), "{text}");
+    File::create(world.path("t1.head-proof"))
+        .unwrap()
+        .set_len(1 << 40)
+        .unwrap();
+    let text = world.run("head t1.head-proof --trust trust", 1);
+    assert!(text.contains("more than the limit"), "{text}");
+}
+
+#[test]
 fn what_cannot_be_read_is_undecided_and_named() {
     let world = World::new();
     for (arguments, words) in [
@@ -109,6 +144,12 @@ fn what_cannot_be_read_is_undecided_and_named() {
             "verify b.tlog-proof --trust trust --commit nothing.json",
             "nothing.json",
         ),
+        (
+            "head nothing.head-proof --trust trust",
+            "nothing.head-proof cannot be read: there is no such file",
+        ),
+        ("head trust --trust trust", "it is not a regular file"),
+        ("head t1.head-proof --trust nowhere", "nowhere/policy cannot be read"),
         ("audit table nowhere --trust trust", "nowhere/_delta_log cannot be read"),
         (
             "audit table tables/t --trust trust --ledger nowhere",
@@ -160,6 +201,18 @@ fn wrong_command_lines_say_what_is_missing() {
             "--trust is given twice",
         ),
         ("verify b.tlog-proof --trust trust --data x", "--data needs --commit"),
+        ("head --trust trust", "FILE, the head proof, is needed"),
+        ("head t1.head-proof", "--trust DIR is needed"),
+        (
+            "head t1.head-proof --trust trust --commit x",
+            "invalid option '--commit'",
+        ),
+        ("head t1.head-proof t2.head-proof --trust trust", "unexpected argument"),
+        ("head t1.head-proof --trust trust --table-id table/t1", "is no table id"),
+        (
+            "head https://example.com/head/table/t1 --trust trust",
+            "`dab audit` reads URLs",
+        ),
         (
             "audit ledger https://example.com/audit --trust trust",
             "`dab audit` reads URLs",

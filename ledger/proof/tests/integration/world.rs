@@ -10,7 +10,7 @@ use dab_proof::tree::{LeafIndex, TreeSize};
 use tempfile::TempDir;
 
 /// A data directory with one table of two versions, receipts of the second and of the
-/// catalog's record, and an older checkpoint.
+/// catalog's record, head proofs of this table and of one that there is not, and an older checkpoint.
 pub(crate) struct World {
     dir: TempDir,
 }
@@ -44,6 +44,13 @@ impl World {
         world.write("b.tlog-proof", ledger.receipt(LeafIndex(1)).to_text().as_bytes());
         world.write("catalog.tlog-proof", ledger.receipt(LeafIndex(2)).to_text().as_bytes());
         world.write("old.checkpoint", &ledger.checkpoint_at(TreeSize(1)).to_bytes());
+        // made later than the public files
+        let heads = ledger.append_heads(TreeSize(3));
+        for table in ["t1", "t2"] {
+            let subject = Subject::table(table).unwrap();
+            let proof = ledger.head_proof(&subject, TreeSize(3), heads).to_text();
+            world.write(&format!("{table}.head-proof"), proof.as_bytes());
+        }
         world
     }
 

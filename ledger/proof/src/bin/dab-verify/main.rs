@@ -5,6 +5,7 @@ mod audit_ledger;
 mod audit_table;
 mod command_line;
 mod fork;
+mod head;
 mod verify;
 
 use std::ffi::OsString;
@@ -23,6 +24,7 @@ Checks DAB's receipts, tables and ledgers from files alone, with no network.
 Usage:
   dab-verify verify FILE --trust DIR [--table-id ID] [--commit FILE]
                     [--data FILE]... [--json]
+  dab-verify head FILE --trust DIR [--table-id ID] [--json]
   dab-verify audit table PATH --trust DIR [--table-id ID] [--ledger PATH]
                          [--deep] [--json]
   dab-verify audit ledger PATH --trust DIR [--since FILE] [--json]
@@ -32,6 +34,7 @@ Usage:
 
 Verbs:
   verify         one receipt (.tlog-proof), and the files it speaks of if given
+  head           one head proof (.head-proof): which version was the last
   audit table    every version of a table: nothing changed, added or removed
   audit ledger   the whole ledger, derived again from its first leaf
   fork           two checkpoints of one ledger: do they contradict each other?
@@ -80,13 +83,14 @@ fn run(arguments: Vec<OsString>) -> Result<Outcome, Usage> {
         ["verify", ..] => verify::run(&arguments[1..]),
         ["audit", "table", ..] => audit_table::run(&arguments[2..]),
         ["audit", "ledger", ..] => audit_ledger::run(&arguments[2..]),
+        ["head", ..] => head::run(&arguments[1..]),
         ["fork", ..] => fork::run(&arguments[1..]),
         ["audit", "-h" | "--help", ..] => Ok(Outcome::help(HELP)),
         ["audit", ..] => Err(Usage(
             "say what to audit: `audit table PATH` or `audit ledger PATH`".to_owned(),
         )),
         [verb, ..] => Err(Usage(format!(
-            "there is no verb {verb:?}: it is `verify`, `audit` or `fork`, see --help"
+            "there is no verb {verb:?}: it is `verify`, `head`, `audit` or `fork`, see --help"
         ))),
     }
 }
