@@ -5,6 +5,7 @@
 
 pub(crate) mod chain;
 mod data;
+mod heads;
 mod ledger;
 mod listing;
 mod table;

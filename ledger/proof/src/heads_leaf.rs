@@ -14,6 +14,9 @@
 //! which anybody can write down who knows the four values. The subject `heads` itself is not in the map. A replica takes the
 //! leaf only when it has computed the same text from its own state, and cosigns after that: so whoever certified a checkpoint
 //! that covers the leaf vouches for the map.
+//!
+//! Each heads leaf covers more leaves than the one before it. Behind those that it covers a few may lie before it: whoever
+//! proposes one does not know how many will come first.
 
 use crate::error::Error;
 use crate::hash::Hash;
@@ -23,6 +26,10 @@ use crate::tree::TreeSize;
 
 /// The operation of every heads leaf.
 pub const HEADS_OPERATION: &str = "HEADS";
+
+/// Fewer leaves than this lie between those that a heads leaf covers and itself. Part of the ledger's one rule: replicas that
+/// disagreed on it would come to different trees.
+pub const MAP_WINDOW_LEAVES: u64 = 1024;
 
 const WHAT: &str = "heads leaf";
 const HEADER: &str = "dab/head-map/v1";

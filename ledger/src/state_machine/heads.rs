@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use dab_proof::hash::Hash;
 use dab_proof::head_map::{Change, HeadMap, HeadNodes, MapEntry, MapKey};
-use dab_proof::heads_leaf::HeadsBody;
+use dab_proof::heads_leaf::{HeadsBody, MAP_WINDOW_LEAVES};
 use dab_proof::leaf::{SignedLeaf, Subject};
 use dab_proof::tree::{LeafIndex, TreeSize};
 
@@ -17,10 +17,6 @@ use super::check::Refusal;
 use super::view::StateView;
 use crate::Error;
 use crate::reader::Head;
-
-/// A heads leaf is taken when fewer leaves than this came behind the tree that it covers. Part of the one rule: replicas
-/// that disagreed on it would come to different trees.
-pub(crate) const MAP_WINDOW_LEAVES: u64 = 1024;
 
 /// What a heads leaf of the ledger covers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

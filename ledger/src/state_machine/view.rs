@@ -35,7 +35,7 @@ pub(crate) trait StateView: HeadNodes<Error = Error> {
     fn placed(&self, subject: &Subject, sequence: u64) -> Result<Option<Placed>, Error>;
 
     /// The head map of the first `size` leaves; `None` unless this is one of the last
-    /// [`MAP_WINDOW_LEAVES`](super::heads::MAP_WINDOW_LEAVES) sizes.
+    /// [`MAP_WINDOW_LEAVES`](dab_proof::heads_leaf::MAP_WINDOW_LEAVES) sizes.
     fn map_at(&self, size: u64) -> Result<Option<HeadMap>, Error>;
 
     /// What the last heads leaf covers.

@@ -15,6 +15,7 @@ use std::collections::BTreeMap;
 
 use dab_proof::hash::Hash;
 use dab_proof::head_map::{Change, HeadMap, MemoryMap};
+use dab_proof::heads_leaf::MAP_WINDOW_LEAVES;
 use dab_proof::leaf::Subject;
 use dab_proof::tree::{LeafIndex, TreeSize};
 use prost::Message;
@@ -23,7 +24,7 @@ use redb::{ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
 use super::{HEADS, META_VERSION, Meta, StateStore, hash_at, head_from, u64_at};
 use crate::Error;
 use crate::state_machine::Cover;
-use crate::state_machine::heads::{MAP_WINDOW_LEAVES, map_entry};
+use crate::state_machine::heads::map_entry;
 
 const NODES: TableDefinition<'_, [u8; 32], &[u8]> = TableDefinition::new("map_nodes");
 const GONE: TableDefinition<'_, (u64, [u8; 32]), ()> = TableDefinition::new("map_gone");

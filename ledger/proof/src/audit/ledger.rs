@@ -1,6 +1,7 @@
 //! The audit of a whole ledger.
 
 use super::chain::{Chain, read_leaf};
+use super::heads::HeadMaps;
 use super::tiles::Tiles;
 use super::walk::{read_checkpoint, walk};
 use crate::checkpoint::{Checkpoint, SignedCheckpoint};
@@ -11,12 +12,13 @@ use crate::trust::Trust;
 
 /// Derives a ledger again from leaf zero: the checkpoint's signatures and quorum, every entry, every tile of hashes (the
 /// full ones and the partial ones of the checkpoint's size), the root, each leaf's form, signature, writer and origin,
-/// and for every subject that sequences count up from zero and each leaf names its predecessor.
+/// and for every subject that sequences count up from zero and each leaf names its predecessor; of each heads leaf, that it
+/// binds the head map of leaves before it.
 ///
 /// `since` is an older checkpoint that the auditor kept: it must be certified by the same policy, and the root that the
 /// entries give at its size must be its root, which proves that the ledger has only been appended to.
 ///
-/// One entry bundle and the head of each subject are held in memory. A ledger without `checkpoint`, or one that cannot be
+/// One entry bundle and, of each subject, the head and its part of the head map are held in memory. A ledger without `checkpoint`, or one that cannot be
 /// read, gives an undecided report.
 pub fn audit_ledger(source: &dyn Source, trust: &Trust, since: Option<&[u8]>) -> Report {
     let mut report = Report::new("audit of a ledger");
@@ -33,14 +35,17 @@ pub fn audit_ledger(source: &dyn Source, trust: &Trust, since: Option<&[u8]>) ->
         }
     };
     let mut chain = Chain::new(&checkpoint.origin, trust);
+    let mut heads = HeadMaps::new();
     let mut tiles = Tiles::new(source, checkpoint.size);
     let mut since_root = since.as_ref().filter(|older| older.size.0 == 0).map(|_| empty_root());
     let mut leaves_hold = true;
     let whole = walk(source, &checkpoint, &mut report, &mut |report, entry| {
         let failed = report.failed();
-        if let Some(leaf) = read_leaf(report, &entry) {
-            chain.follow(report, &entry, &leaf);
+        let leaf = read_leaf(report, &entry);
+        if let Some(leaf) = &leaf {
+            chain.follow(report, &entry, leaf);
         }
+        heads.follow(report, &entry, leaf.as_ref());
         leaves_hold &= report.failed() == failed;
         tiles.push(report, entry.hash);
         if since.as_ref().is_some_and(|older| older.size == entry.tree.size()) {
@@ -55,6 +60,7 @@ pub fn audit_ledger(source: &dyn Source, trust: &Trust, since: Option<&[u8]>) ->
         ));
     }
     if whole {
+        heads.finish(&mut report);
         tiles.finish(&mut report);
     }
     for (writer, leaves) in chain.written() {

@@ -1,10 +1,12 @@
 //! Head proofs: what honest ones show, and what no tampered one shows.
 
 use dab_proof::Error;
+use dab_proof::audit::audit_ledger;
 use dab_proof::head_map::{MAP_PATH_STEPS_MAX, Step};
 use dab_proof::head_proof::{Found, HEAD_PROOF_BYTES_MAX, HeadProof, verify_head};
+use dab_proof::heads_leaf::{HeadsBody, MAP_WINDOW_LEAVES};
 use dab_proof::leaf::Subject;
-use dab_proof::report::Verdict;
+use dab_proof::report::{Report, Verdict};
 use dab_proof::testing::TinyLedger;
 use dab_proof::tree::{LeafIndex, TreeSize};
 
@@ -299,4 +301,64 @@ fn report_says_what_was_covered_and_holds_the_table_against_the_one_asked_for() 
     );
     let fewer = TinyLedger::with_cosigners(3).trust();
     assert_eq!(verify_head(file.as_bytes(), &fewer, None).verdict(), Verdict::Invalid);
+}
+
+fn audit(ledger: &TinyLedger) -> Report {
+    audit_ledger(&ledger.public(), &ledger.trust(), None)
+}
+
+#[test]
+fn an_audit_of_the_ledger_derives_the_map_of_each_heads_leaf() {
+    let mut ledger = ledger(1);
+    ledger.append_heads(TreeSize(32));
+    ledger.append_heads(TreeSize(34));
+    // as late as may be
+    let late = ledger.heads_body(TreeSize(35));
+    (0..MAP_WINDOW_LEAVES - 1).for_each(|at| _ = ledger.append(&table(5), &at.to_be_bytes(), None, "WRITE"));
+    ledger.append(&Subject::heads(), late.text().as_bytes(), None, "HEADS");
+    let report = audit(&ledger);
+    assert_eq!(report.verdict(), Verdict::Valid, "{report}");
+    let checked = "the head map in 4 heads leaves, derived from the leaves before it";
+    assert!(report.checked.iter().any(|what| what == checked), "{report}");
+}
+
+#[test]
+fn an_audit_of_the_ledger_finds_a_heads_leaf_that_lies_goes_back_or_comes_too_late() {
+    type Lie = fn(&mut TinyLedger) -> Vec<u8>;
+    let lies: [(&str, Lie); 5] = [
+        ("another root", |ledger| {
+            let root = ledger.checkpoint().checkpoint().root;
+            HeadsBody {
+                root,
+                ..ledger.heads_body(TreeSize(33))
+            }
+            .text()
+            .into()
+        }),
+        ("a subject forgotten", |ledger| {
+            let map = ledger.heads_body(TreeSize(20));
+            HeadsBody {
+                size: TreeSize(33),
+                ..map
+            }
+            .text()
+            .into()
+        }),
+        ("going back", |ledger| ledger.heads_body(TreeSize(30)).text().into()),
+        ("too late", |ledger| {
+            let body = ledger.heads_body(TreeSize(33));
+            (0..MAP_WINDOW_LEAVES).for_each(|at| _ = ledger.append(&table(5), &at.to_be_bytes(), None, "WRITE"));
+            body.text().into()
+        }),
+        ("no text of a map", |_| b"nothing".to_vec()),
+    ];
+    for (name, lie) in lies {
+        let mut ledger = ledger(0);
+        let body = lie(&mut ledger);
+        let index = ledger.append(&Subject::heads(), &body, None, "HEADS");
+        let report = audit(&ledger);
+        assert_eq!(report.verdict(), Verdict::Invalid, "{name}");
+        assert_eq!(report.failures[0].leaf_index, Some(index.0), "{name}: {report}");
+        assert_eq!(report.failures.len(), 1, "{name}: {report}");
+    }
 }

@@ -1,11 +1,11 @@
 //! Heads leaves: which the ledger takes, and what the map has.
 
 use dab_proof::head_map::{MapKey, MemoryMap};
-use dab_proof::heads_leaf::HeadsBody;
+use dab_proof::heads_leaf::{HeadsBody, MAP_WINDOW_LEAVES};
 use dab_proof::tree::TreeSize;
 
 use super::*;
-use crate::state_machine::heads::{MAP_WINDOW_LEAVES, map_entry};
+use crate::state_machine::heads::map_entry;
 
 impl World {
     /// What a heads leaf has to say of the first `size` leaves.

@@ -55,7 +55,8 @@ impl World {
         let path = self.dir.path().join("state.redb");
         self.store = Some(StateStore::open(&LocalDisk, &path, 8).unwrap());
         let applied = self.store().meta.applied_index as usize;
-        for content in self.log[applied..].to_vec() {
+        let lacking: Vec<Content> = self.log[applied..].to_vec();
+        for content in lacking {
             self.apply(content);
         }
     }
