@@ -19,20 +19,27 @@ import urllib.request
 from pathlib import Path
 
 from verifier import (
+    EMPTY_MAP,
     Checkpoint,
+    Invalid,
     Leaf,
     Trust,
     Undecided,
     actions,
+    bit_of,
     certified_by,
     check_data,
+    check_heads_leaf,
     judged,
     leaf_hash,
+    map_entry,
+    map_fork,
     need,
+    sha256,
     tree_hash,
 )
 
-TILE_WIDTH = 256
+TILE_WIDTH, MAP_WINDOW_LEAVES = 256, 1024
 
 
 def tile_path(kind, index, width):
@@ -113,14 +120,45 @@ def audit_ledger(read, trust, since=None):
         need(old.origin == checkpoint.origin, "the older checkpoint is of another ledger")
         need(old.size <= checkpoint.size, f"the ledger shrank from {old.size} to {checkpoint.size} leaves")
         need(tree_hash(leaf_hashes[: old.size]) == old.root, "the ledger does not continue the older checkpoint")
-    subjects = {}
+    subjects, leaves, covered = {}, [], -1
     for entry in entries:
         leaf = Leaf(entry, trust, checkpoint.origin)
+        if leaf.subject == "heads":
+            covered = covered_by(leaf, leaves, covered)
+        leaves.append(leaf)
         chain = subjects.setdefault(leaf.subject, [])
         need(leaf.sequence == len(chain), f"{leaf.subject}: sequence {leaf.sequence} where {len(chain)} follows")
         need(leaf.parent == (chain[-1].hash if chain else None), f"{leaf.subject} {leaf.sequence}: wrong parent")
         chain.append(leaf)
     return checkpoint, subjects
+
+
+def map_root(entries):
+    """Root of a head map by its definition: parted where the first and the last of its sorted keys first differ."""
+    if len(entries) < 2:
+        return map_entry(*entries[0]) if entries else EMPTY_MAP
+    first, last = entries[0][0], entries[-1][0]
+    bit = next(bit for bit in range(256) if bit_of(first, bit) != bit_of(last, bit))
+    left = [entry for entry in entries if not bit_of(entry[0], bit)]
+    return map_fork(bit, map_root(left), map_root(entries[len(left) :]))
+
+
+def map_of(leaves):
+    """The sorted entries of the head map of these leaves, the first of the ledger."""
+    last = {leaf.subject: (leaf.sequence, index, leaf.hash) for index, leaf in enumerate(leaves)}
+    return sorted((sha256(subject.encode()), *head) for subject, head in last.items() if subject != "heads")
+
+
+def covered_by(heads_leaf, leaves, covered):
+    """How many of the leaves before it a heads leaf covers: more than the one before it did, and almost all."""
+    for size in range(len(leaves), max(covered, len(leaves) - MAP_WINDOW_LEAVES), -1):
+        entries = map_of(leaves[:size])
+        try:
+            check_heads_leaf(heads_leaf, size, len(entries), map_root(entries))
+            return size
+        except Invalid:
+            pass
+    raise Invalid(f"leaf {len(leaves)}: the heads leaf binds no head map of the leaves before it")
 
 
 def audit_table(table, subjects, deep=False):

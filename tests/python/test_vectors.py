@@ -10,7 +10,7 @@ from blake3 import blake3
 
 from offline import in_rust, programs
 from vectors import FOLDER, VECTORS, expected, vectors_of
-from verifier import Invalid, Trust, Undecided, verify
+from verifier import Invalid, Trust, Undecided, verify, verify_head
 
 WRONG_COMMAND_LINE = 64
 
@@ -31,12 +31,16 @@ REASONS = {
     "not_included": (r"not in the tree|too long|too short|outside a tree", r"inclusion proof does not hold"),
     "writer_unknown": (r"is no trusted writer", r"a key that the writers file does not list"),
     "writer_not_allowed": (r"is no trusted writer", r"may not write subject"),
-    "another_table": (None, r"the receipt is for"),
+    "another_table": (None, r"the (receipt|head proof) is for"),
     "body_differs": (r"the commit file('s| has)", r"the commit file is not the notarized one"),
     "contradicts_leaf": (r"commitInfo\.dab", r"commitInfo\.dab"),
     "files_root_differs": (r"the files root differs", r"its root differs"),
     "unknown_data_file": (r"the commit adds no such file", r"the commit adds no file of this name"),
     "data_differs": (r"notarized|the data file's BLAKE3", r"the data file is not the one that was added"),
+    "head_not_bound": (
+        r"the head(s leaf|s leaves| map|map's path| proof denies)",
+        r"(head proof|heads leaf|path of the head map) does not hold",
+    ),
     "needs_commit": (r"only with the commit file", r"needs the commit file"),
 }
 
@@ -73,7 +77,7 @@ def test_the_files_are_what_their_generator_makes():
         assert (FOLDER / name).read_text() == text, f"{name}: run tests/vectors/make.py and read what changed"
 
 
-@pytest.mark.parametrize("name", VECTORS)
+@pytest.mark.parametrize("name", [*VECTORS, "heads"])
 def test_each_vector_has_a_name_of_its_own_and_a_known_reason(name):
     vectors = vectors_of(name)
     assert len({vector["name"] for vector in vectors}) == len(vectors)
@@ -137,6 +141,49 @@ def test_dabs_own_verifier_gives_the_verdicts_and_reasons_of_the_vectors(tmp_pat
             good = good and vector.get(key, found) == found
         if not good:
             wrong.append((vector["name"], vector["verdict"], vector["reason"], report["verdict"], words, certification))
+    assert not wrong, "\n".join(map(str, wrong))
+
+
+def test_the_independent_verifier_gives_the_verdicts_and_reasons_of_the_head_proofs(tmp_path):
+    wrong = []
+    # it is not told which table to expect: its caller reads the subject
+    for number, vector in enumerate(vector for vector in vectors_of("heads") if "table_id" not in vector):
+        evidence = with_trust(vector, tmp_path / str(number))
+        verdict, words, shown = "VALID", "", {}
+        try:
+            _, size, last, checkpoint = verify_head(evidence.proof, Trust(tmp_path / str(number)))
+            sequence, index = (last[0].sequence, last[1]) if last else (None, None)
+            shown = {"size": size, "sequence": sequence, "leaf_index": index, "cosigners": [*checkpoint.cosigned]}
+        except Invalid as error:
+            verdict, words = "INVALID", str(error)
+        reason = FIRST_IN_PYTHON.get(vector["name"], vector["reason"])
+        good = verdict == vector["verdict"] and (reason is None or re.search(REASONS[reason][0], words))
+        if not good or any(vector.get(key, found) != found for key, found in shown.items()):
+            wrong.append((vector["name"], vector["verdict"], reason, verdict, words, shown))
+    assert not wrong, "\n".join(map(str, wrong))
+
+
+def test_dabs_own_verifier_gives_the_verdicts_and_reasons_of_the_head_proofs(tmp_path):
+    program, wrong = programs()[0], []
+    for number, vector in enumerate(vectors_of("heads")):
+        directory = tmp_path / str(number)
+        evidence = with_trust(vector, directory)
+        (directory / "p").write_bytes(evidence.proof)
+        table_id = ["--table-id", vector["table_id"]] if "table_id" in vector else []
+        report = json.loads(in_rust(program, "head", directory / "p", "--trust", directory, "--json", *table_id)[1])
+        words = " ".join(finding["message"] for finding in report["failures"] + report["undecided"])
+        good = report["verdict"].upper() == vector["verdict"]
+        good = good and (vector["reason"] is None or re.search(REASONS[vector["reason"]][1], words))
+        if vector["verdict"] == "VALID":
+            sequence = "none" if vector["sequence"] is None else str(vector["sequence"])
+            leaf = None if vector["leaf_index"] is None else str(vector["leaf_index"])
+            facts, certification = report["facts"], report["certification"]
+            good = good and facts["leaves covered"] == str(vector["size"])
+            good = good and (facts["last sequence"], facts.get("leaf")) == (sequence, leaf)
+            cosigners = [cosigner["name"] for cosigner in certification["cosigners"]]
+            good = good and vector.get("cosigners", cosigners) == cosigners
+        if not good:
+            wrong.append((vector["name"], vector["verdict"], vector["reason"], report["verdict"], words, report["facts"]))
     assert not wrong, "\n".join(map(str, wrong))
 
 

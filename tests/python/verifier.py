@@ -1,10 +1,12 @@
-"""An independent verifier of DAB's receipts: a second opinion, short enough to read before it is trusted.
+"""An independent verifier of DAB's receipts and head proofs: a second opinion, short enough to read before it is trusted.
 
 Written from the documents of the formats, not from DAB's code: C2SP signed-note, tlog-checkpoint, tlog-cosignature,
-tlog-proof and tlog-policy, RFC 6962, and DAB's page on leaf, files root and `trust/writers`. It needs no server, no
-network and two packages: `cryptography` for Ed25519, and `blake3`. `auditor.py` beside it audits ledgers and tables.
+tlog-proof and tlog-policy, RFC 6962, and DAB's page on leaf, files root, head map and `trust/writers`. It needs no
+server, no network and two packages: `cryptography` for Ed25519, and `blake3`. `auditor.py` beside it audits ledgers and
+tables.
 
     python verifier.py verify orders.tlog-proof --trust DIR [--commit FILE] [--data FILE]...
+    python verifier.py head orders.head-proof --trust DIR
 
 Exit status: 0 all that was asked for was checked and holds; 1 it is forged, torn or not certified; 2 undecided, because
 evidence is missing.
@@ -344,6 +346,85 @@ def verify(proof, trust, commit=None, data=()):
     return leaf, index, checkpoint
 
 
+# the head map: the last leaf of each subject, bound by the leaves of the subject `heads`
+
+
+def sha256(raw):
+    return hashlib.sha256(raw).digest()
+
+
+def bit_of(key, bit):
+    return key[bit // 8] >> (7 - bit % 8) & 1
+
+
+def map_entry(key, sequence, index, leaf):
+    return sha256(b"\2" + key + struct.pack(">QQ", sequence, index) + leaf)
+
+
+def map_fork(bit, left, right):
+    return sha256(bytes([3, bit]) + left + right)
+
+
+EMPTY_MAP = sha256(b"\4")
+
+
+def root_of_path(key, entry, steps):
+    """The root of the map in which `key` leads to `entry`, its own or another's: so there is no other entry of `key`."""
+    if entry is None:
+        need(not steps, "the head map has no entries, but forks")
+        return EMPTY_MAP
+    node, below = map_entry(*entry), 256
+    for bit, sibling in steps:
+        need(bit < below, "the head map's path has bits that do not fall")
+        need(bit_of(entry[0], bit) == bit_of(key, bit), "the head map's path parts from the key")
+        node, below = map_fork(bit, *((sibling, node) if bit_of(key, bit) else (node, sibling))), bit
+    return node
+
+
+def check_heads_leaf(leaf, size, subjects, root):
+    """The leaf is one of the ledger's own, and binds this map of its first `size` leaves."""
+    need((leaf.subject, leaf.operation, leaf.files) == ("heads", "HEADS", None), "the heads leaf is of another kind")
+    body = f"dab/head-map/v1\norigin {leaf.origin}\nsize {size}\nsubjects {subjects}\n"
+    body = f"{body}root {base64.b64encode(root).decode()}\n".encode()
+    found = (len(body), blake3(body).hexdigest(), hashlib.sha256(body).hexdigest())
+    need(found == (leaf.bytes, leaf.blake3, leaf.sha256), "the heads leaf does not bind the map to which the proof leads")
+
+
+def verify_head(proof, trust):
+    """Checks a `.head-proof`. Returns its subject, the number of leaves that it speaks about, the last leaf of the subject
+    among them with its index (or None), and the checkpoint."""
+    head, blank, receipt = proof.partition(b"\n\n")
+    lines = head.decode("ascii", "replace").split("\n")
+    need(blank and lines[0] == "dab/head-proof/v1" and 5 <= len(lines) <= 5 + 256, "no head proof of any form")
+    names = [line.partition(" ")[0] for line in lines[1:4]]
+    need(names == ["subject", "size", "subjects"], "no head proof: subject, size or subjects are not there")
+    subject, size, subjects = (line.partition(" ")[2] for line in lines[1:4])
+    need(re.fullmatch("[!-~]{1,255}", subject), "no head proof of a subject")
+    size, subjects, key = number(size), number(subjects), sha256(subject.encode())
+    kind, *words = lines[4].split(" ")
+    need((kind, len(words)) in {("head", 2), ("other", 4), ("none", 0)}, "no head proof: head, other or none is not there")
+    steps = [line.split(" ") for line in lines[5:]]
+    need(all(len(step) == 2 for step in steps), "no head proof: a fork is no bit and hash")
+    steps = [(number(bit), unbase64(sibling, 32)) for bit, sibling in steps]
+    raw, entry = unbase64(words[1]) if kind == "head" else None, None
+    if kind == "other":
+        entry = (unbase64(words[0], 32), number(words[1]), number(words[2]), unbase64(words[3], 32))
+    index = number(words[0]) if kind == "head" else None
+    need(all(bit < 256 for bit, _ in steps), "no head proof: a bit beyond the last")
+    heads_leaf, at, checkpoint = verify(receipt, trust)
+    leaf = Leaf(raw, trust, checkpoint.origin) if raw is not None else None
+    need(subject != "heads", "the head map has no heads leaves")
+    if leaf:
+        need(leaf.subject == subject, f"the head map cannot have a leaf of {leaf.subject} for {subject}")
+        entry = (key, leaf.sequence, index, leaf.hash)
+    else:
+        need(entry is None or entry[0] != key, "the head proof denies the entry that it shows")
+    check_heads_leaf(heads_leaf, size, subjects, root_of_path(key, entry, steps))
+    need(size <= at, "the heads leaf speaks about leaves that are not before it")
+    need(entry is None or entry[2] < size, "the head map has a leaf that is not among those it covers")
+    return subject, size, (leaf, index) if leaf else None, checkpoint
+
+
 def certified_by(checkpoint):
     who = ", ".join(f"{name} at {time}" for name, time in checkpoint.cosigned.items())
     trust = f"cosigned by {who}" if who else "it certifies alone"
@@ -364,13 +445,21 @@ def judged(command):
 
 
 def main(argv=None):
-    parser = argparse.ArgumentParser(description="verify a receipt of DAB without DAB")
-    parser.add_argument("verb", choices=["verify"])
+    parser = argparse.ArgumentParser(description="verify a receipt or a head proof of DAB without DAB")
+    parser.add_argument("verb", choices=["verify", "head"])
     parser.add_argument("proof", type=Path)
     parser.add_argument("--trust", required=True)
     parser.add_argument("--commit", type=Path)
     parser.add_argument("--data", type=Path, action="append", default=[])
     args = parser.parse_args(argv)
+    if args.verb == "head" and (args.commit or args.data):
+        parser.error("a head proof has neither --commit nor --data")
+
+    def head():
+        subject, size, last, checkpoint = verify_head(args.proof.read_bytes(), Trust(args.trust))
+        what = f"sequence {last[0].sequence}, leaf {last[1]}, written by {last[0].writer}" if last else "no leaf of it"
+        yield f"{subject} among the first {size} leaves: {what}"
+        yield certified_by(checkpoint)
 
     def command():
         data = [(file.resolve().as_posix(), file.read_bytes()) for file in args.data]
@@ -380,7 +469,7 @@ def main(argv=None):
         yield certified_by(checkpoint)
         yield f"commit file: {'checked' if args.commit else 'not checked'}; data files checked: {len(data)}"
 
-    return judged(command)
+    return judged(head if args.verb == "head" else command)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,8 @@
     receipt.json     genuine receipts, and every named forgery of tests/python/forgeries.py
     signed.json      leaves and commits that are well signed and included, and still wrong
     certified.json   cosignatures and quorums, k of n, groups within groups
+    heads.json       head proofs: `proof` is a .head-proof; where VALID, `size` leaves are covered, of which the subject's last
+                     is `leaf_index`, its number `sequence`; null where it has none
     trust.json       policies and writers files; one that cannot be used is no fault of the receipt: UNDECIDED
     blake3.json      hashes of inputs of many lengths; byte i of an input is i modulo 251
 
@@ -17,7 +19,7 @@ of the receipt, of its leaf, of its checkpoint; signatures; ledger; inclusion; w
 
     malformed  wrong_key  bad_signature  duplicate_signature  not_signed  quorum_not_met  wrong_origin  not_included
     writer_unknown  writer_not_allowed  another_table  body_differs  contradicts_leaf  files_root_differs
-    unknown_data_file  data_differs; only for UNDECIDED: needs_commit
+    unknown_data_file  data_differs; only for UNDECIDED: needs_commit; only of head proofs: head_not_bound
 """
 
 import base64
@@ -27,10 +29,11 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "python"))
+sys.path[:0] = [str(Path(__file__).parents[1] / "python"), str(Path(__file__).parent)]
 
 from blake3 import blake3
 
+import heads
 from forgeries import RECEIPT_FORGERIES, RECEIPT_NEUTRAL, Evidence, not_canonical
 from made_ledger import COSIGNER_KEY, MadeLedger, Signer, b64, leaf_text, note
 from small_order import SMALL_ORDER, weak_key, with_neutral_r
@@ -472,6 +475,7 @@ def blake3_vectors(_):
 
 
 FILES = {"receipt": receipts, "signed": signed, "certified": certified, "trust": trust, "blake3": blake3_vectors}
+FILES["heads"] = lambda directory: heads.vectors(directory, vector)
 
 
 def made():
