@@ -35,8 +35,8 @@ def path_of(entries, key):
 
 
 def head_proof(ledger, subject, size, bound, **lines):
-    """The head proof of a subject among the first `size` leaves, bound by the heads leaf at `bound`. `lines` stand in for
-    those of the honest proof: subject, covers, subjects, found, path, receipt."""
+    """The head proof of a subject among the first `size` leaves, bound by the heads leaf at `bound`. `lines` stand in
+    for those of the honest proof: subject, covers, subjects, found, path, receipt."""
     entries, key = map_of(leaves_of(ledger, size)), sha256(subject.encode())
     entry, steps = path_of(entries, key) if entries else (None, [])
     found = "none"

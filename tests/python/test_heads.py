@@ -1,5 +1,5 @@
-"""Head proofs and heads leaves, as the independent verifier and auditor see them. Needs no `dab`; the verdicts on single
-faults are in tests/vectors."""
+"""Head proofs and heads leaves, as the independent verifier and auditor see them. Needs no `dab`; the verdicts on
+single faults are in tests/vectors."""
 
 import pytest
 
@@ -12,8 +12,8 @@ from verifier import main as verifier
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    """Twenty leaves on five tables, a heads leaf over them, one leaf more. Both witnesses have to cosign: what stands in
-    for a signature that nobody needs may change."""
+    """Twenty leaves on five tables, a heads leaf over them, one leaf more. Both witnesses have to cosign: what stands
+    in for a signature that nobody needs may change."""
     ledger = MadeLedger(tmp_path_factory.mktemp("heads"), witnesses=2, quorum="all")
     for i in range(20):
         ledger.notarize(f"table/{i * i % 5}", b"%d" % i)

@@ -1,4 +1,4 @@
-"""An independent verifier of DAB's receipts and head proofs: a second opinion, short enough to read before it is trusted.
+"""An independent verifier of DAB's receipts and head proofs: a second opinion, short enough to read before trusting it.
 
 Written from the documents of the formats, not from DAB's code: C2SP signed-note, tlog-checkpoint, tlog-cosignature,
 tlog-proof and tlog-policy, RFC 6962, and DAB's page on leaf, files root, head map and `trust/writers`. It needs no
@@ -369,7 +369,7 @@ EMPTY_MAP = sha256(b"\4")
 
 
 def root_of_path(key, entry, steps):
-    """The root of the map in which `key` leads to `entry`, its own or another's: so there is no other entry of `key`."""
+    """The root of the map in which `key` leads to `entry`, its own or another's: there is no other entry of `key`."""
     if entry is None:
         need(not steps, "the head map has no entries, but forks")
         return EMPTY_MAP
@@ -383,16 +383,18 @@ def root_of_path(key, entry, steps):
 
 def check_heads_leaf(leaf, size, subjects, root):
     """The leaf is one of the ledger's own, and binds this map of its first `size` leaves."""
-    need((leaf.subject, leaf.operation, leaf.files) == ("heads", "HEADS", None), "the heads leaf is of another kind")
+    kind = (leaf.subject, leaf.operation, leaf.files)
+    need(kind == ("heads", "HEADS", None), "the heads leaf is of another kind")
     body = f"dab/head-map/v1\norigin {leaf.origin}\nsize {size}\nsubjects {subjects}\n"
     body = f"{body}root {base64.b64encode(root).decode()}\n".encode()
     found = (len(body), blake3(body).hexdigest(), hashlib.sha256(body).hexdigest())
-    need(found == (leaf.bytes, leaf.blake3, leaf.sha256), "the heads leaf does not bind the map to which the proof leads")
+    bound = (leaf.bytes, leaf.blake3, leaf.sha256)
+    need(found == bound, "the heads leaf does not bind the map that the proof leads to")
 
 
 def verify_head(proof, trust):
-    """Checks a `.head-proof`. Returns its subject, the number of leaves that it speaks about, the last leaf of the subject
-    among them with its index (or None), and the checkpoint."""
+    """Checks a `.head-proof`. Returns its subject, the number of leaves that it speaks about, the last leaf of the
+    subject among them with its index (or None), and the checkpoint."""
     head, blank, receipt = proof.partition(b"\n\n")
     lines = head.decode("ascii", "replace").split("\n")
     need(blank and lines[0] == "dab/head-proof/v1" and 5 <= len(lines) <= 5 + 256, "no head proof of any form")
@@ -402,7 +404,8 @@ def verify_head(proof, trust):
     need(re.fullmatch("[!-~]{1,255}", subject), "no head proof of a subject")
     size, subjects, key = number(size), number(subjects), sha256(subject.encode())
     kind, *words = lines[4].split(" ")
-    need((kind, len(words)) in {("head", 2), ("other", 4), ("none", 0)}, "no head proof: head, other or none is not there")
+    kinds = {("head", 2), ("other", 4), ("none", 0)}
+    need((kind, len(words)) in kinds, "no head proof: head, other or none is not there")
     steps = [line.split(" ") for line in lines[5:]]
     need(all(len(step) == 2 for step in steps), "no head proof: a fork is no bit and hash")
     steps = [(number(bit), unbase64(sibling, 32)) for bit, sibling in steps]

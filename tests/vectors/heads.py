@@ -40,7 +40,8 @@ def vectors(directory, vector):
         yield shown(f"genuine: there is no {subject[:20]}", proof(subject), None, None)
     yield shown("genuine: a table that came later", proof("table/70"), None, None)
     honest, absent = proof("table/1"), proof("table/71")
-    yield vector("wrong: another table than was asked for", ledger, Evidence(honest), INVALID, "another_table", table_id="2")
+    asked = {"table_id": "2"}
+    yield vector("wrong: another table than was asked for", ledger, Evidence(honest), INVALID, "another_table", **asked)
 
     late = small_ledger(directory / "late")
     bound = bind(late, 31)
@@ -54,8 +55,9 @@ def vectors(directory, vector):
         bound = bind(many)
         last = (0, subjects - 1) if subjects else (None, None)
         name = f"table/{max(subjects - 1, 0)}"
-        yield shown(f"genuine: one of {subjects} subjects", proof(name, subjects, bound, many), *last, subjects, many)
-        yield shown(f"genuine: none of {subjects} subjects", proof("x", subjects, bound, many), None, None, subjects, many)
+        one, none = proof(name, subjects, bound, many), proof("x", subjects, bound, many)
+        yield shown(f"genuine: one of {subjects} subjects", one, *last, subjects, many)
+        yield shown(f"genuine: none of {subjects} subjects", none, None, None, subjects, many)
 
     # the heads leaf under another checkpoint
 

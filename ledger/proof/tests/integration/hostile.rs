@@ -3,6 +3,9 @@
 use dab_proof::checkpoint::SignedCheckpoint;
 use dab_proof::commit_file::{CommitFile, check_path, storage_path};
 use dab_proof::hash::Hash;
+use dab_proof::head_map::MapNode;
+use dab_proof::head_proof::HeadProof;
+use dab_proof::heads_leaf::HeadsBody;
 use dab_proof::leaf::{Leaf, SignedLeaf, Subject};
 use dab_proof::note::{SignedNote, SigningKey, VerifierKey};
 use dab_proof::policy::Policy;
@@ -30,6 +33,16 @@ fn read_everything(bytes: &[u8]) {
     }
     if let Ok(receipt) = Receipt::parse(bytes) {
         assert_eq!(receipt.to_text().as_bytes(), bytes);
+    }
+    if let Ok(proof) = HeadProof::parse(bytes) {
+        assert_eq!(proof.to_text().as_bytes(), bytes);
+        let _ = proof.check_map();
+    }
+    if let Ok(body) = HeadsBody::parse(bytes) {
+        assert_eq!(body.text().as_bytes(), bytes);
+    }
+    if let Ok(node) = MapNode::from_bytes(bytes) {
+        assert_eq!(node.to_bytes(), bytes);
     }
     for width in [1, 2, 3, 256] {
         if let Ok(entries) = decode_bundle(bytes, width) {
@@ -80,6 +93,16 @@ fn examples() -> Vec<Vec<u8>> {
     }
     let receipt = ledger.receipt(LeafIndex(1));
     let mut examples: Vec<Vec<u8>> = ledger.public().files.into_values().collect();
+    for table in 2..5 {
+        ledger.append(&Subject::table(&format!("t{table}")).unwrap(), b"", None, "WRITE");
+    }
+    let (covered, heads) = (ledger.size(), ledger.append_heads(ledger.size()));
+    for table in ["t1", "none"] {
+        let proof = ledger.head_proof(&Subject::table(table).unwrap(), covered, heads);
+        examples.push(proof.to_text().into_bytes());
+    }
+    examples.push(ledger.heads_body(covered).text().into_bytes());
+    examples.extend(ledger.head_map(covered).into_nodes().take(3).map(|(_, node)| node));
     examples.extend([
         receipt.to_text().into_bytes(),
         receipt.leaf.bytes().to_vec(),
