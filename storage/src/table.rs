@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use dab_proof::head_proof::HeadProof;
 use dab_proof::receipt::Receipt;
 use datafusion::execution::{SessionState, SessionStateBuilder};
 use datafusion::logical_expr::LogicalPlan;
@@ -135,6 +136,12 @@ impl Table {
             .await?
             .ok_or_else(|| Error::commit_lost(version))?;
         Ok(self.shared.log.ledger.reader.receipt(commit.leaf_index).await?)
+    }
+
+    /// The proof of which version is the latest, as of now: where leaves came since the ledger bound its heads, it binds them
+    /// anew.
+    pub async fn head_proof(&self) -> Result<HeadProof, Error> {
+        Ok(self.shared.log.ledger.reader.head_proof(&self.shared.log.subject).await?)
     }
 
     /// The commit file of a version, checked against the ledger.

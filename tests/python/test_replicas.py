@@ -63,6 +63,9 @@ def test_a_receipt_of_one_node_is_certified_by_a_quorum_and_checks_with_the_trus
         cosigners = set(re.findall(r"^— (dab/group/n\d) ", proof, re.MULTILINE))
         assert len(cosigners) >= 3, proof
         assert "certifies alone" not in done.stdout, done.stdout
+    head = tmp_path / "latest.head-proof"
+    group.nodes[3].dab("prove", "--head", "proved", "-o", head)
+    run(dab_verify_binary(), "head", head, "--trust", group.nodes[0].trust)
     trusts = {(node.trust / "policy").read_text() for node in group.nodes}
     assert len(trusts) == 1 and "group replicas 3 n1 n2 n3 n4\nquorum replicas\n" in trusts.pop()
 

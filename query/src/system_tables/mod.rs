@@ -22,6 +22,7 @@ use futures::stream::BoxStream;
 
 mod checkpoints;
 mod commits;
+mod heads;
 mod receipts;
 mod replicas;
 mod wanted;
@@ -34,11 +35,12 @@ pub const SYSTEM_SCHEMA: &str = "dab";
 
 const COMMITS: &str = "commits";
 const CHECKPOINTS: &str = "checkpoints";
+const HEADS: &str = "heads";
 const RECEIPTS: &str = "receipts";
 const REPLICAS: &str = "replicas";
 
 /// All of them.
-const NAMES: [&str; 4] = [CHECKPOINTS, COMMITS, RECEIPTS, REPLICAS];
+const NAMES: [&str; 5] = [CHECKPOINTS, COMMITS, HEADS, RECEIPTS, REPLICAS];
 
 /// The rows of a system table, as they are read.
 type Rows = BoxStream<'static, Result<RecordBatch, Error>>;
@@ -64,6 +66,7 @@ impl SchemaProvider for SystemSchema {
         let (schema, read): (SchemaRef, Read) = match name {
             COMMITS => (commits::schema(), commits::rows),
             CHECKPOINTS => (checkpoints::schema(), checkpoints::rows),
+            HEADS => (heads::schema(), heads::rows),
             RECEIPTS => (receipts::schema(), receipts::rows),
             REPLICAS => (replicas::schema(), replicas::rows),
             _ => return Ok(None),

@@ -418,6 +418,10 @@ pub(crate) struct ProveArgs {
     #[arg(value_name = "TABLE[@VERSION]")]
     pub(crate) table: String,
 
+    /// Prove which version is the table's latest, rather than that the ledger holds a version
+    #[arg(long)]
+    pub(crate) head: bool,
+
     /// Where to write the proof
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: PathBuf,
@@ -425,8 +429,12 @@ pub(crate) struct ProveArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct VerifyArgs {
-    /// The proof, a .tlog-proof file
+    /// The proof: a .tlog-proof file, or with --head a .head-proof file
     pub(crate) file: PathBuf,
+
+    /// The proof is one of which version is the latest, as `dab prove --head` writes it
+    #[arg(long, conflicts_with_all = ["commit", "data"])]
+    pub(crate) head: bool,
 
     /// The trust directory: policy and writers, got from somebody you trust
     #[arg(long, value_name = "DIR")]

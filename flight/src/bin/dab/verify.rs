@@ -2,16 +2,16 @@
 
 use std::process::ExitCode;
 
+use dab_proof::files::{head_file, verify_file_expecting};
+
 use crate::cli::VerifyArgs;
 use crate::report;
 
 pub(crate) fn run(args: VerifyArgs) -> ExitCode {
-    let found = dab_proof::files::verify_file_expecting(
-        &args.file,
-        &args.trust,
-        args.table_id.as_deref(),
-        args.commit.as_deref(),
-        &args.data,
-    );
+    let table_id = args.table_id.as_deref();
+    let found = match args.head {
+        true => head_file(&args.file, &args.trust, table_id),
+        false => verify_file_expecting(&args.file, &args.trust, table_id, args.commit.as_deref(), &args.data),
+    };
     report::print(&found, args.json)
 }
