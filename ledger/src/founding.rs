@@ -24,6 +24,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use dab_proof::leaf::BodyDigest;
 use dab_proof::note::{SigningKey, VerifierKey};
 use dab_proof::trust::Trust;
 
@@ -37,6 +38,8 @@ use crate::peer::PeerIdentity;
 
 /// The first line of a founding.
 const FOUNDING_V1: &str = "dab/founding/v1";
+/// Bytes of a founding's fingerprint: nobody finds a second one with it.
+const FINGERPRINT_BYTES: usize = 16;
 /// What a witness's line begins with, here as in a policy.
 const WITNESS: &str = "witness ";
 /// What a witness's name begins with. No member's does: a dot is none of its characters.
@@ -89,6 +92,17 @@ impl Founding {
             witnesses,
             members,
         };
+        let origin = founding.origin();
+        for Member { is, .. } in founding.members.iter() {
+            let is_for_it = is.cosigner.name() == cosigner_name(origin, &is.name)
+                && is.writer.name() == member_writer_name(origin, &is.name);
+            if !is_for_it {
+                return Err(refused(format!(
+                    "{} has made its keys for another ledger than {origin}",
+                    is.name
+                )));
+            }
+        }
         let trust = Trust::from_texts(founding.policy(), founding.writers(), None);
         trust.map(|_| founding).map_err(|error| refused(error.to_string()))
     }
@@ -139,6 +153,12 @@ impl Founding {
             format!("{WITNESS}{OUTSIDE}{} {} {}\n", number + 1, witness.key, witness.url)
         };
         self.witnesses.iter().enumerate().map(line).collect()
+    }
+
+    /// What people compare, so that all have taken in the same: of the policy and the members, without the secret.
+    pub fn fingerprint(&self) -> String {
+        let text = format!("{}{}", self.policy(), self.members);
+        hex::encode(&BodyDigest::of(text.as_bytes()).sha256[..FINGERPRINT_BYTES])
     }
 
     /// The text of `trust/policy`: the ledger's log, cosigned by a quorum of its replicas, and by a witness outside where
@@ -458,6 +478,14 @@ mod tests {
         candidate(&stranger, "dab/test", "n3", "127.0.0.1:4003").unwrap();
         let told = join(&stranger, &founding).unwrap_err().to_string();
         assert!(told.contains("does not name this candidate"), "{told}");
+        let elsewhere = candidates.iter().map(|(_, candidate)| candidate.clone()).collect();
+        let told = Founding::new("dab/other", elsewhere, Vec::new())
+            .unwrap_err()
+            .to_string();
+        assert!(
+            told.contains("n1 has made its keys for another ledger than dab/other"),
+            "{told}"
+        );
         let one = Founding::new("dab/test", vec![candidates[0].1.clone()], Vec::new())
             .unwrap_err()
             .to_string();

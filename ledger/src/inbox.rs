@@ -1,15 +1,18 @@
 //! What other replicas send, on its way to the raft thread.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use parking_lot::Mutex;
 
 use crate::peer::{Inbox, ReplicaId};
 use crate::pool::Pool;
 
-/// Messages that may wait. A round takes them all, so many wait only while the disk is slow.
-const WAITING_MAX: usize = 8192;
+/// Messages of one replica that may wait. A round takes them all, so many wait only while the disk is slow; and one that
+/// floods does not take the others' places.
+const WAITING_MAX: usize = 1024;
 /// Bytes of them.
-const WAITING_BYTES_MAX: usize = 64 << 20;
+const WAITING_BYTES_MAX: usize = 16 << 20;
 
 /// What arrived, in order.
 #[derive(Debug)]
@@ -35,7 +38,8 @@ pub(crate) struct PeerInbox {
 #[derive(Debug, Default)]
 struct Waiting {
     arrivals: Vec<Arrival>,
-    bytes: usize,
+    /// How many of them are of each replica, and their bytes.
+    taken: BTreeMap<u64, (usize, usize)>,
 }
 
 impl PeerInbox {
@@ -52,14 +56,15 @@ impl PeerInbox {
         std::mem::take(&mut *self.waiting.lock()).arrivals
     }
 
-    fn put(&self, arrival: Arrival, bytes: usize) {
+    fn put(&self, of: ReplicaId, arrival: Arrival, size: usize) {
         let mut waiting = self.waiting.lock();
-        let full = waiting.arrivals.len() == WAITING_MAX || waiting.bytes + bytes > WAITING_BYTES_MAX;
+        let (count, bytes) = waiting.taken.entry(of.0).or_default();
         // full is full: raft sends again what matters
-        if full {
+        if *count == WAITING_MAX || *bytes + size > WAITING_BYTES_MAX {
             return;
         }
-        waiting.bytes += bytes;
+        *count += 1;
+        *bytes += size;
         waiting.arrivals.push(arrival);
         if waiting.arrivals.len() == 1 {
             self.pool.wake();
@@ -70,11 +75,11 @@ impl PeerInbox {
 impl Inbox for PeerInbox {
     fn receive(&self, from: ReplicaId, message: Bytes) {
         let bytes = message.len();
-        self.put(Arrival::Message { from: from.0, message }, bytes);
+        self.put(from, Arrival::Message { from: from.0, message }, bytes);
     }
 
     fn unreachable(&self, to: ReplicaId) {
-        self.put(Arrival::Unreachable { to: to.0 }, 0);
+        self.put(to, Arrival::Unreachable { to: to.0 }, 0);
     }
 }
 
@@ -119,7 +124,9 @@ mod tests {
         for _ in 0..2 * WAITING_MAX {
             inbox.receive(ReplicaId(1), Bytes::new());
         }
-        assert_eq!(inbox.take().len(), WAITING_MAX);
+        // another one still has its places
+        inbox.receive(ReplicaId(2), Bytes::new());
+        assert_eq!(inbox.take().len(), WAITING_MAX + 1);
         assert!(matches!(commands.try_recv(), Ok(Command::Wake)));
     }
 }

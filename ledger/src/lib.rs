@@ -23,8 +23,8 @@
 //!
 //! The crate has two faces. Without features it is two traits, [`notary::Notary`] (statements in, receipts out) and
 //! [`reader::LedgerReader`], which is all that the crates above need to know. The feature `node` adds the two programs that
-//! watch others' ledgers, [`witness`] and [`monitor`], and the node itself: a raft group of one voter for now, nothing of it
-//! a shortcut around raft.
+//! watch others' ledgers, [`witness`] and [`monitor`], and the node itself: alone or one of several replicas, nothing of it a
+//! shortcut around raft.
 //!
 //! The ledger knows one rule and no domain: each subject has one leaf per sequence, each leaf names its parent. What a
 //! subject's leaves mean is a fold in the crate that owns the subject. Bytes, tables and crash points: `DESIGN.md`.

@@ -50,6 +50,9 @@ use crate::state_machine::entry::ProposalBytes;
 /// The raft id of a ledger's first node. An id is never given again once its data is lost.
 const RAFT_ID_FIRST: u64 = 1;
 
+/// Pause before a queue that was full is tried again.
+const BUSY_PAUSE: Duration = Duration::from_millis(100);
+
 /// A shorter tick would keep a core busy with counting.
 const TICK_MIN: Duration = Duration::from_millis(1);
 
@@ -225,7 +228,8 @@ impl Node {
         loop {
             match self.catch_up().await {
                 // asking took its time, so that this does not spin
-                Err(Error::NoLeader | Error::NoQuorum | Error::Busy { .. }) => {}
+                Err(Error::NoLeader | Error::NoQuorum) => {}
+                Err(Error::Busy { .. }) => tokio::time::sleep(BUSY_PAUSE).await,
                 result => return result,
             }
         }

@@ -14,12 +14,14 @@ pub(crate) mod guard;
 pub(crate) mod message;
 pub(crate) mod open;
 pub(crate) mod pending;
+mod propose;
 
 use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
 use dab_proof::checkpoint::SignedCheckpoint;
 use dab_proof::tree::TreeSize;
+use dab_proof::writers::Writers;
 use prost_for_raft::Message as _;
 
 use crate::Error;
@@ -32,14 +34,10 @@ use crate::room::Room;
 use crate::state_machine::entry::ProposalBytes;
 use crate::state_machine::{LedgerEntry, Settings};
 use guard::Refusal;
-use message::{Content, Forward, Held, NoteBytes, PeerMessage};
+use message::{Content, Held, NoteBytes, PeerMessage};
 
 /// Ticks between two notes of a replica that waits for the quorum.
 const ASK_TICKS: u64 = 5;
-/// Bytes of proposals that wait for an entry; beyond, those that others forward are dropped and come again.
-const QUEUE_BYTES_MAX: usize = 16 << 20;
-/// Bytes of one message of forwarded proposals, but for a single larger one.
-const FORWARD_BYTES_MAX: usize = 1 << 20;
 
 /// Bounds of one raft entry.
 #[derive(Clone, Copy, Debug)]
@@ -79,9 +77,12 @@ pub(crate) struct Replica {
     outgoing: Vec<Outgoing>,
     ticks: u64,
     next_ask: u64,
-    /// The raft index up to which each other replica says that it needs nothing any more. A lie harms the liar alone.
+    /// The raft index up to which each other replica says that it needs nothing any more. Too large a word
+    /// harms its speaker alone; one that says nothing makes the others keep their logs.
     held: BTreeMap<u64, u64>,
     settings: Settings,
+    /// Those of the settings; `None` where they are none, and nothing is accepted.
+    writers: Option<Writers>,
     /// The term in which this replica, leading, has asked for the first settings.
     settings_asked_in: u64,
     /// Refused messages, by sender and reason.
@@ -101,6 +102,7 @@ impl Replica {
             ticks: 0,
             next_ask: 0,
             held: BTreeMap::new(),
+            writers: Writers::parse(settings.writers.as_bytes()).ok(),
             settings,
             settings_asked_in: 0,
             refused: BTreeMap::new(),
@@ -312,126 +314,6 @@ impl Replica {
     #[cfg(test)]
     pub(crate) fn raft_log(&mut self) -> &mut crate::raft::LogStorage {
         self.driver.raft_log()
-    }
-
-    /// Gives the clients' proposals to whoever leads.
-    fn hand_over(&mut self) -> Result<(), Error> {
-        let Some(leader) = self.driver.leader() else {
-            return Ok(());
-        };
-        let due = self.machine.pending().due(self.ticks);
-        if self.driver.leads() {
-            due.into_iter().for_each(|proposal| self.enqueue(proposal));
-            return Ok(());
-        }
-        let (mut group, mut bytes) = (Vec::new(), 0);
-        for proposal in due {
-            bytes += proposal.size();
-            group.push(proposal);
-            if bytes >= FORWARD_BYTES_MAX {
-                self.forward(leader, std::mem::take(&mut group));
-                bytes = 0;
-            }
-        }
-        if !group.is_empty() {
-            self.forward(leader, group);
-        }
-        Ok(())
-    }
-
-    fn forward(&mut self, leader: u64, proposals: Vec<ProposalBytes>) {
-        let message = PeerMessage::to_bytes(Content::Forward(Forward { proposals }));
-        self.outgoing.push(Outgoing { to: leader, message });
-    }
-
-    fn receive_forward(&mut self, from: u64, forward: Forward) {
-        // whoever forwarded it learns of the new leader and forwards again
-        if !self.driver.leads() {
-            return;
-        }
-        if self.room.check().is_err() {
-            return;
-        }
-        for proposal in forward.proposals {
-            if !proposal.is_bounded() || proposal.request.len() != pending::REQUEST_ID_BYTES {
-                self.count_refusal(from, "it forwards what is no proposal");
-                return;
-            }
-            if self.queue_bytes + proposal.size() > QUEUE_BYTES_MAX {
-                self.count_refusal(from, "too much waits to be proposed");
-                return;
-            }
-            self.enqueue(proposal);
-        }
-    }
-
-    fn enqueue(&mut self, proposal: ProposalBytes) {
-        self.queue_bytes += proposal.size();
-        self.queue.push_back(proposal);
-    }
-
-    fn propose_entries(&mut self) -> Result<(), Error> {
-        if !self.driver.leads() {
-            self.queue.clear();
-            self.queue_bytes = 0;
-            return Ok(());
-        }
-        if self.machine.settings()?.is_none()
-            && !self.propose_settings()?
-            && !planted("proposals do not wait for settings")
-        {
-            // without settings every proposal would be refused, for a reason that is none of its client's
-            return Ok(());
-        }
-        while !self.queue.is_empty() {
-            let entry = LedgerEntry::group(self.next_group()).to_bytes();
-            match self.driver.propose(entry.clone()) {
-                // too much waits to be committed: what can be is, and the entry tried once more
-                Err(Error::NoLeader) if self.driver.leads() => {
-                    self.driver.pump(&mut self.machine)?;
-                    match self.driver.propose(entry) {
-                        // those who wait hand it over again
-                        Err(Error::NoLeader) => break,
-                        result => result?,
-                    }
-                }
-                Err(Error::NoLeader) => break,
-                result => result?,
-            }
-        }
-        Ok(())
-    }
-
-    /// Asks for the ledger's first settings, once in a term; true when they are applied.
-    fn propose_settings(&mut self) -> Result<bool, Error> {
-        let term = self.driver.term();
-        // behind the first entry of its term, a leader knows that no earlier one left settings
-        if self.machine.applied_position().term == term && self.settings_asked_in != term {
-            let entry = LedgerEntry::settings(self.settings.clone());
-            match self.driver.propose(entry.to_bytes()) {
-                // too much waits to be committed: the next round asks again
-                Err(Error::NoLeader) => return Ok(false),
-                result => result?,
-            }
-            self.settings_asked_in = term;
-            self.driver.pump(&mut self.machine)?;
-        }
-        Ok(self.machine.settings()?.is_some())
-    }
-
-    /// Proposals for one entry: at least one, and as many as the bounds allow.
-    fn next_group(&mut self) -> Vec<ProposalBytes> {
-        let (mut group, mut leaves, mut bytes) = (Vec::new(), 0, 0);
-        while let Some(proposal) = self.queue.front() {
-            leaves += proposal.statements.len();
-            bytes += proposal.size();
-            if !group.is_empty() && (leaves > self.limits.leaves_max || bytes > self.limits.bytes_max) {
-                break;
-            }
-            self.queue_bytes -= proposal.size();
-            group.extend(self.queue.pop_front());
-        }
-        group
     }
 
     fn ask_reads(&mut self) {

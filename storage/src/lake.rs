@@ -224,8 +224,13 @@ impl Lake {
     /// time where nodes share the table root; it leaves alone what was ratified since the last call.
     pub async fn roll_forward(&self) -> Result<(), Error> {
         for entry in self.tables().await? {
-            let table = self.table(&entry.name).await?;
-            if let Err(error) = table.roll_forward().await {
+            let rolled = match self.table(&entry.name).await {
+                Ok(table) => table.roll_forward().await,
+                // dropped meanwhile
+                Err(Error::TableNotFound { .. }) => Ok(()),
+                Err(error) => Err(error),
+            };
+            if let Err(error) = rolled {
                 tracing::error!(table = %entry.name, %error, "what another node ratified could not be published");
             }
         }

@@ -141,7 +141,13 @@ impl Table {
     /// The proof of which version is the latest, as of now: where leaves came since the ledger bound its heads, it binds them
     /// anew.
     pub async fn head_proof(&self) -> Result<HeadProof, Error> {
-        Ok(self.shared.log.ledger.reader.head_proof(&self.shared.log.subject).await?)
+        Ok(self
+            .shared
+            .log
+            .ledger
+            .reader
+            .head_proof(&self.shared.log.subject)
+            .await?)
     }
 
     /// The commit file of a version, checked against the ledger.

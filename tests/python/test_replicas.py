@@ -286,7 +286,7 @@ def test_keys_are_made_once_and_a_founding_is_taken_once(tmp_path):
     for torn in ["", "name only\n", line.replace("sha256:", "sha1:")]:
         (tmp_path / "torn").write_text(torn + "x\n")
         done = node_verb("found", "--origin", "dab/x", "-o", tmp_path / "no", tmp_path / "torn", check=False)
-        assert done.returncode == 1 and "line 1" in done.stderr + "line 1" * (not torn), done.stderr
+        assert done.returncode == 1 and "line 1" in done.stderr, done.stderr
     assert "replica 2 of dab/x" in node_verb("join", "--data", tmp_path / "n2", tmp_path / "founding").stdout
 
 
@@ -302,7 +302,9 @@ def test_a_sandbox_bears_the_loss_of_any_one_node(tmp_path):
         try:
             said = said_until(sandbox, "Ctrl-C stops them all")
             assert "4 nodes hold one ledger; 3 of them certify, 1 may be faulty" in said, said
-            assert max(map(len, said.splitlines())) <= 100, said
+            paths = (str(tmp_path), dab_binary())
+            wide = [line for line in said.splitlines() if len(line) > 80 and not any(path in line for path in paths)]
+            assert not wide, wide
             pids = dict(re.findall(r"^ +(n\d) +pid (\d+)", said, re.MULTILINE))
             assert len(pids) == 4, said
             sql = ["sql", "--data", tmp_path / "s" / "n2", "-c"]

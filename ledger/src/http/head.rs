@@ -10,6 +10,7 @@ use axum::routing::get;
 use dab_proof::leaf::Subject;
 
 use super::{CHECKPOINT_CACHE, plain, public};
+use crate::Error;
 use crate::reader::LedgerReader;
 
 /// How many leaves the proof speaks about.
@@ -24,7 +25,11 @@ async fn head(State(ledger): State<Arc<dyn LedgerReader>>, Path(subject): Path<S
     let Some(subject) = subject else {
         return plain(StatusCode::NOT_FOUND, "no such subject\n");
     };
-    match ledger.last_head_proof(&subject).await {
+    // reads the state and tiles from the disk
+    let runtime = tokio::runtime::Handle::current();
+    let made = tokio::task::spawn_blocking(move || runtime.block_on(ledger.last_head_proof(&subject)));
+    let made = made.await.unwrap_or_else(|_| Err(Error::NoCheckpoint));
+    match made {
         Ok(Some(proof)) => {
             let mut response = public(proof.to_text(), "text/plain; charset=utf-8", CHECKPOINT_CACHE);
             response
@@ -34,7 +39,7 @@ async fn head(State(ledger): State<Arc<dyn LedgerReader>>, Path(subject): Path<S
         }
         Ok(None) => plain(
             StatusCode::NOT_FOUND,
-            "no head proof has been asked for in this ledger yet\n",
+            "no heads leaf is certified here, or a newer one is about to be: ask again, or for one to be written\n",
         ),
         Err(error) => {
             tracing::warn!(%error, "cannot make a head proof");

@@ -39,8 +39,11 @@ impl Node {
                 statements: vec![self.heads_statement()?],
             };
             match self.notarize(proposal).await {
-                Ok(Outcome::Certified(_)) => {}
-                Ok(Outcome::Conflict(_)) | Err(Error::Refused { .. }) if tries < HEADS_TRIES_MAX => {}
+                Ok(_) | Err(Error::Refused { .. }) if tries < HEADS_TRIES_MAX => {}
+                Ok(Outcome::Certified(_)) => {
+                    let reason = format!("other heads leaves took the place of this node's, {tries} times");
+                    return Err(Error::refused(Some(&Subject::heads()), reason));
+                }
                 Ok(Outcome::Conflict(conflict)) => {
                     let reason = format!("other nodes were first with it, {tries} times");
                     return Err(Error::refused(Some(&conflict.subject), reason));

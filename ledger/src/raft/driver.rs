@@ -27,6 +27,7 @@ use super::storage_trait::RaftStorage;
 use crate::Error;
 use crate::planted::planted;
 use crate::replica::guard::{self, Refusal};
+use crate::state_machine::Settings;
 
 /// Bounds of the raft core.
 #[derive(Clone, Debug)]
@@ -81,6 +82,7 @@ pub(crate) struct Driver {
     node: RawNode<RaftStorage>,
     applied: u64,
     election_seed: u64,
+    agreed: Option<Settings>,
 }
 
 impl Driver {
@@ -118,9 +120,15 @@ impl Driver {
             node,
             applied: applied.index,
             election_seed,
+            agreed: None,
         };
         driver.draw_election_timeout();
         Ok(driver)
+    }
+
+    /// Takes from others no entry that brings other settings than these.
+    pub(crate) fn agree_on(&mut self, settings: Settings) {
+        self.agreed = Some(settings);
     }
 
     /// Asks for votes now rather than after the election timeout; a lone voter leads at once.
@@ -143,7 +151,7 @@ impl Driver {
     /// The refusal of [`guard::admit`]; raft has not seen the message then. A message that raft itself turns down (from a
     /// replica that is no member any more, say) is as good as lost.
     pub(crate) fn receive(&mut self, from: u64, message: Message) -> Result<(), Refusal> {
-        guard::admit(&self.node, from, &message)?;
+        guard::admit(&self.node, self.agreed.as_ref(), from, &message)?;
         let message = guard::without_hints(message);
         if let Err(error) = self.node.step(message) {
             tracing::debug!(from, %error, "raft turned a message down");

@@ -13,7 +13,8 @@ use raft::eraftpb::{Entry, EntryType, Message, MessageType};
 
 use crate::planted::planted;
 use crate::raft::RaftStorage;
-use crate::state_machine::LedgerEntry;
+use crate::state_machine::entry::Content;
+use crate::state_machine::{LedgerEntry, Settings};
 
 /// A term may run ahead of ours by this much. Terms grow by elections, one each; a replica that has been away for years
 /// is still below it, and 2^64 is out of reach.
@@ -45,7 +46,14 @@ pub(crate) enum Refusal {
 }
 
 /// Whether `message`, from the replica that its connection is bound to, may be given to raft.
-pub(crate) fn admit(node: &RawNode<RaftStorage>, from: u64, message: &Message) -> Result<(), Refusal> {
+///
+/// `agreed` are the settings that every replica was founded with; `None` where a node alone changes its own.
+pub(crate) fn admit(
+    node: &RawNode<RaftStorage>,
+    agreed: Option<&Settings>,
+    from: u64,
+    message: &Message,
+) -> Result<(), Refusal> {
     let raft = &node.raft;
     if message.from != from || message.to != raft.id {
         return Err(Refusal::Address);
@@ -89,7 +97,7 @@ pub(crate) fn admit(node: &RawNode<RaftStorage>, from: u64, message: &Message) -
         {
             Err(Refusal::Commit)
         }
-        MessageType::MsgAppend => check_append(node, message),
+        MessageType::MsgAppend => check_append(node, agreed, message),
         MessageType::MsgReadIndex | MessageType::MsgReadIndexResp => match message.entries.as_slice() {
             [entry] if entry.data.len() <= READ_CONTEXT_BYTES_MAX => Ok(()),
             _ => Err(Refusal::Entries),
@@ -115,7 +123,7 @@ pub(crate) fn without_hints(mut message: Message) -> Message {
     message
 }
 
-fn check_append(node: &RawNode<RaftStorage>, message: &Message) -> Result<(), Refusal> {
+fn check_append(node: &RawNode<RaftStorage>, agreed: Option<&Settings>, message: &Message) -> Result<(), Refusal> {
     let raft_log = &node.raft.raft_log;
     // raft-rs takes term 0 for what it finds beyond its last entry
     if message.log_term > message.term || (message.index == 0) != (message.log_term == 0) {
@@ -125,7 +133,7 @@ fn check_append(node: &RawNode<RaftStorage>, message: &Message) -> Result<(), Re
     for entry in &message.entries {
         let follows =
             index.checked_add(1) == Some(entry.index) && entry.term >= term.max(1) && entry.term <= message.term;
-        if !follows || !is_understood(entry) {
+        if !follows || !is_understood(entry, agreed) {
             return Err(Refusal::Entries);
         }
         (index, term) = (entry.index, entry.term);
@@ -138,9 +146,15 @@ fn check_append(node: &RawNode<RaftStorage>, message: &Message) -> Result<(), Re
     Ok(())
 }
 
-/// Whether this replica could apply the entry once it is committed. What it stores it has to apply, at every start too.
-fn is_understood(entry: &Entry) -> bool {
+/// Whether this replica could apply the entry once it is committed. What it stores it has to apply, at every start too: so
+/// settings that a leader made up, with writers of its own, do not come in.
+fn is_understood(entry: &Entry, agreed: Option<&Settings>) -> bool {
+    let is_known = || match LedgerEntry::from_bytes(entry.index, &entry.data) {
+        Ok(Content::Settings(settings)) => agreed.is_none_or(|agreed| *agreed == settings),
+        Ok(Content::Group(_)) => true,
+        Err(_) => false,
+    };
     entry.entry_type == EntryType::EntryNormal as i32
         && entry.data.len() + entry.context.len() <= ENTRY_BYTES_MAX
-        && (entry.data.is_empty() || LedgerEntry::from_bytes(entry.index, &entry.data).is_ok())
+        && (entry.data.is_empty() || is_known())
 }

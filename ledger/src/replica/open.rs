@@ -93,8 +93,9 @@ impl ReplicaConfig {
             },
             pending: Pending::new(self.run, limits.request_ticks_max, limits.waiting_max.max(1)),
         })?;
+        let is_alone = self.first_voters.len() == 1;
         let conf_state = conf_state_in(&meta.conf_state, self.first_voters)?;
-        let driver = Driver::new(
+        let mut driver = Driver::new(
             self.id,
             raft_log,
             applied_in(&meta),
@@ -102,6 +103,10 @@ impl ReplicaConfig {
             &RaftLimits::default(),
             self.election_seed,
         )?;
+        if !is_alone {
+            // the founding gave every replica the same
+            driver.agree_on(self.settings.clone());
+        }
         let group = GroupLimits {
             leaves_max: limits.group_leaves_max,
             bytes_max: limits.group_bytes_max,

@@ -1,6 +1,7 @@
 //! `dab.heads`: for every table the proof of which version is its latest.
 //!
-//! Where leaves came since the ledger bound its heads, asking has it bind them anew: one leaf for all who ask together.
+//! Where leaves came since the ledger bound its heads, asking has it bind them anew; those who ask at the same time share a
+//! leaf.
 
 use std::sync::Arc;
 

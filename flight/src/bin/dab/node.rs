@@ -81,17 +81,32 @@ fn found(args: &NodeFoundArgs) -> Result<()> {
         shell_word(&args.output)
     );
     print_line!("it holds the ledger's key: keep it secret, remove it when all have joined");
+    say_fingerprint(&founding)?;
     Ok(())
 }
 
 fn take_in(args: &NodeJoinArgs) -> Result<()> {
     let dir = DataDir::open(&args.data.data)?;
     let path = &args.founding;
+    durable::require_owner_only(path)?;
     let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     let founding = Founding::from_text(&text).with_context(|| format!("{} is no founding", path.display()))?;
     let member = join(&NodeConfig::in_dir(dir.path()), &founding)?;
     print_line!("{} is replica {} of {}", member.is.name, member.id, founding.origin());
+    for other in founding.members().iter() {
+        print_line!("{:>4}  {:<12}  {}", other.id, other.is.name, other.is.address);
+    }
+    say_fingerprint(&founding)?;
     print_line!("start it: {} serve{} --tables FOLDER", program(), dir.option());
+    Ok(())
+}
+
+/// Whoever hands over a founding could hand over another one, with keys of their own.
+fn say_fingerprint(founding: &Founding) -> Result<()> {
+    print_line!(
+        "fingerprint {}: the same on every machine, or it is another ledger",
+        founding.fingerprint()
+    );
     Ok(())
 }
 

@@ -83,7 +83,10 @@ async fn first_row<const COLUMNS: usize>(connection: &Connection, sql: &str) -> 
 
 /// Fails with the node's own words where there is no such table; what is left to say where there is.
 async fn missing(connection: &Connection, table: &str) -> Result<anyhow::Error> {
-    let described = connection.client.query(&format!("DESCRIBE {}", identifier(table))).await?;
+    let described = connection
+        .client
+        .query(&format!("DESCRIBE {}", identifier(table)))
+        .await?;
     described.collect().await?;
     Ok(anyhow::anyhow!("table {table} was dropped meanwhile"))
 }

@@ -28,6 +28,12 @@ const FORGED_COLUMN: &str = "o_totalprice";
 
 pub(crate) async fn run(args: QuickstartArgs) -> Result<()> {
     let dir = DataDir::open(&args.data.data)?;
+    if dir.is_replica() {
+        bail!(
+            "{} is a replica's directory: the tour makes a node of its own, elsewhere",
+            dir.path().display()
+        );
+    }
     heading("1. A node")?;
     let node = RunningNode::start(&dir, &args.listen, &args.limits, &ReplicaArgs::default()).await?;
     node.announce()?;

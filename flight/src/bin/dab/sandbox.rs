@@ -37,6 +37,9 @@ const NODES_DEFAULT: u16 = 4;
 /// Ports from one node's first to the next one's.
 const PORTS_PER_NODE: u16 = 10;
 
+/// Time that the nodes have to stop in order.
+const STOP_WAIT_MAX: Duration = Duration::from_secs(60);
+
 /// How often a node that starts is looked after.
 const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 
@@ -58,8 +61,12 @@ pub(crate) async fn run(args: SandboxArgs) -> Result<()> {
     for process in &mut running {
         process.stop();
     }
-    for process in &mut running {
-        let _ = process.child.wait().await;
+    let all = futures::future::join_all(running.iter_mut().map(|process| process.child.wait()));
+    if tokio::time::timeout(STOP_WAIT_MAX, all).await.is_err() {
+        // as after a crash: nothing acknowledged is lost
+        for process in &mut running {
+            let _ = process.child.kill().await;
+        }
     }
     ended
 }
@@ -91,6 +98,13 @@ impl Sandbox {
     /// Opens the sandbox, making what is missing of it.
     fn open(args: &SandboxArgs) -> Result<Self> {
         let dir = &args.dir;
+        let begun = |name: &str| dir.join(name).exists();
+        if !begun("founding") && !begun("n1") && fs::read_dir(dir).is_ok_and(|mut found| found.next().is_some()) {
+            bail!(
+                "{} is no sandbox, and not empty: choose another with --dir",
+                dir.display()
+            );
+        }
         durable::create_private_dir(dir)?;
         durable::create_private_dir(&dir.join("tables"))?;
         let founding = match read_founding(dir)? {
@@ -180,17 +194,22 @@ impl Sandbox {
     }
 
     async fn wait_for_all(&self, running: &mut [Process]) -> Result<()> {
-        for (node, process) in self.nodes.iter().zip(running) {
-            while node.dir.endpoint()?.is_none() {
+        loop {
+            let mut all_serve = true;
+            for (node, process) in self.nodes.iter().zip(running.iter_mut()) {
+                // without it the others may wait for a quorum for ever
                 if let Some(status) = process.child.try_wait()? {
                     let said = fs::read_to_string(&node.log).unwrap_or_default();
                     let last = said.lines().last().unwrap_or("it said nothing");
                     bail!("{} ended ({status}): {last}", node.name);
                 }
-                tokio::time::sleep(LOOK_INTERVAL).await;
+                all_serve &= node.dir.endpoint()?.is_some();
             }
+            if all_serve {
+                return Ok(());
+            }
+            tokio::time::sleep(LOOK_INTERVAL).await;
         }
-        Ok(())
     }
 
     fn say_where(&self, running: &[Process]) -> Result<()> {
@@ -205,7 +224,7 @@ impl Sandbox {
             let url = node.dir.endpoint()?.unwrap_or_default();
             let pid = process.child.id().unwrap_or_default();
             print_line!(
-                "  {:<4} pid {pid:<8} {url:<32} audit https://{}",
+                "  {:<3} pid {pid:<7} {url}  audit https://{}",
                 node.name,
                 node.audit_listen
             );

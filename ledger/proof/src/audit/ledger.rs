@@ -18,8 +18,8 @@ use crate::trust::Trust;
 /// `since` is an older checkpoint that the auditor kept: it must be certified by the same policy, and the root that the
 /// entries give at its size must be its root, which proves that the ledger has only been appended to.
 ///
-/// One entry bundle and, of each subject, the head and its part of the head map are held in memory. A ledger without `checkpoint`, or one that cannot be
-/// read, gives an undecided report.
+/// One entry bundle and, of each subject, the head and its part of the head map are held in memory. A ledger without
+/// `checkpoint`, or one that cannot be read, gives an undecided report.
 pub fn audit_ledger(source: &dyn Source, trust: &Trust, since: Option<&[u8]>) -> Report {
     let mut report = Report::new("audit of a ledger");
     let Some(checkpoint) = read_checkpoint(source, trust, &mut report) else {

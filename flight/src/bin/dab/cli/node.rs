@@ -1,0 +1,117 @@
+//! What `dab node`, `dab sandbox` and a replica's `dab serve` take.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, value_parser};
+
+use super::{DataArg, NodeArgs};
+use crate::format::Format;
+
+#[derive(Debug, Subcommand)]
+#[command(after_help = FOUNDING_HELP)]
+pub(crate) enum NodeVerb {
+    /// Make this machine's keys, and print the line by which the founder knows it
+    Keys(NodeKeysArgs),
+    /// Found a ledger over the machines whose lines are given
+    Found(NodeFoundArgs),
+    /// Take the founding in: `dab serve` then joins the other replicas
+    Join(NodeJoinArgs),
+    /// Show the replicas as a running node sees them
+    Status(NodeStatusArgs),
+}
+
+const FOUNDING_HELP: &str = "\
+To found a ledger that several machines hold together:
+  on each   dab node keys --origin ORIGIN --name n1 --address HOST:PORT > n1
+  on one    dab node found --origin ORIGIN -o founding n1 n2 n3 n4
+  on each   dab node join founding           a copy: it holds the ledger's key
+            dab serve --tables /mnt/tables   the same folder for all";
+
+#[derive(Debug, Args)]
+pub(crate) struct NodeKeysArgs {
+    #[command(flatten)]
+    pub(crate) data: DataArg,
+
+    /// The ledger's name, such as example.org/dab; the same on every machine, and for ever
+    #[arg(long, value_name = "NAME")]
+    pub(crate) origin: String,
+
+    /// This replica's short name: a-z, 0-9 and -
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: String,
+
+    /// Where the other replicas reach it
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(crate) address: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct NodeFoundArgs {
+    /// The ledger's name, as given to `dab node keys`
+    #[arg(long, value_name = "NAME")]
+    pub(crate) origin: String,
+
+    /// A witness outside that has to cosign too (one of them, where several are named): its key and URL, as it prints them
+    #[arg(long = "witness", num_args = 2, value_names = ["VKEY", "URL"])]
+    pub(crate) witnesses: Vec<String>,
+
+    /// Where to write the founding, which holds the ledger's key: mode 0600
+    #[arg(short, long, value_name = "FILE", default_value = "founding")]
+    pub(crate) output: PathBuf,
+
+    /// Files with the lines that `dab node keys` printed
+    #[arg(required = true, value_name = "LINES")]
+    pub(crate) lines: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct NodeJoinArgs {
+    #[command(flatten)]
+    pub(crate) data: DataArg,
+
+    /// The founding, as `dab node found` wrote it
+    #[arg(value_name = "FOUNDING")]
+    pub(crate) founding: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct NodeStatusArgs {
+    #[command(flatten)]
+    pub(crate) node: NodeArgs,
+
+    /// How to print the table
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub(crate) format: Format,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SandboxArgs {
+    /// The folder of all: n1, n2, ... are the nodes' data directories, tables is what they share
+    #[arg(long, value_name = "DIR", default_value = "dab-sandbox")]
+    pub(crate) dir: PathBuf,
+
+    /// How many nodes to make at the first start [default: 4]
+    #[arg(long, value_name = "COUNT", value_parser = value_parser!(u16).range(2..=9))]
+    pub(crate) nodes: Option<u16>,
+
+    /// The first of ten ports for each node; 0 takes free ones
+    #[arg(long, value_name = "PORT", default_value_t = 32100, value_parser = value_parser!(u16).range(0..=65000))]
+    pub(crate) base_port: u16,
+}
+
+/// What only a replica needs, see `dab node`.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct ReplicaArgs {
+    /// Where the tables lie [default: DIR/tables]; replicas of one ledger share a folder
+    #[arg(long, value_name = "FOLDER", env = "DAB_TABLES")]
+    pub(crate) tables: Option<PathBuf>,
+
+    /// Where to listen for the other replicas [default: the address that they know]
+    #[arg(long, value_name = "ADDR", env = "DAB_PEER_LISTEN")]
+    pub(crate) peer_listen: Option<SocketAddr>,
+
+    /// A certificate authority to accept from witnesses that the policy names, besides the system's
+    #[arg(long, value_name = "FILE", env = "DAB_WITNESS_CA")]
+    pub(crate) witness_ca: Option<PathBuf>,
+}

@@ -1,0 +1,142 @@
+//! From a client's proposal to a raft entry: at the leader's own, or over to whoever leads.
+
+use super::message::{Content, Forward, PeerMessage};
+use super::pending::REQUEST_ID_BYTES;
+use super::{Outgoing, Replica};
+use crate::Error;
+use crate::planted::planted;
+use crate::state_machine::LedgerEntry;
+use crate::state_machine::check::check;
+use crate::state_machine::entry::ProposalBytes;
+
+/// Bytes of proposals that wait for an entry; beyond, those that others forward are dropped and come again.
+const QUEUE_BYTES_MAX: usize = 16 << 20;
+/// Bytes of one message of forwarded proposals, but for a single larger one.
+const FORWARD_BYTES_MAX: usize = 1 << 20;
+
+impl Replica {
+    /// Gives the clients' proposals to whoever leads.
+    pub(super) fn hand_over(&mut self) -> Result<(), Error> {
+        let Some(leader) = self.driver.leader() else {
+            return Ok(());
+        };
+        let due = self.machine.pending().due(self.ticks);
+        if self.driver.leads() {
+            due.into_iter().for_each(|proposal| self.enqueue(proposal));
+            return Ok(());
+        }
+        let (mut group, mut bytes) = (Vec::new(), 0);
+        for proposal in due {
+            bytes += proposal.size();
+            group.push(proposal);
+            if bytes >= FORWARD_BYTES_MAX {
+                self.forward(leader, std::mem::take(&mut group));
+                bytes = 0;
+            }
+        }
+        if !group.is_empty() {
+            self.forward(leader, group);
+        }
+        Ok(())
+    }
+
+    fn forward(&mut self, leader: u64, proposals: Vec<ProposalBytes>) {
+        let message = PeerMessage::to_bytes(Content::Forward(Forward { proposals }));
+        self.outgoing.push(Outgoing { to: leader, message });
+    }
+
+    pub(super) fn receive_forward(&mut self, from: u64, forward: Forward) {
+        // whoever forwarded it learns of the new leader and forwards again
+        if !self.driver.leads() {
+            return;
+        }
+        if self.room.check().is_err() {
+            return;
+        }
+        for proposal in forward.proposals {
+            // its own replica has checked it: what is refused when it is applied shall not fill everybody's log
+            let is_signed = || {
+                let writers = self.writers.as_ref();
+                writers.is_some_and(|writers| check(&proposal, &self.settings.origin, writers).is_ok())
+            };
+            if !proposal.is_bounded() || proposal.request.len() != REQUEST_ID_BYTES || !is_signed() {
+                self.count_refusal(from, "it forwards what is no proposal");
+                return;
+            }
+            if self.queue_bytes + proposal.size() > QUEUE_BYTES_MAX {
+                self.count_refusal(from, "too much waits to be proposed");
+                return;
+            }
+            self.enqueue(proposal);
+        }
+    }
+
+    fn enqueue(&mut self, proposal: ProposalBytes) {
+        self.queue_bytes += proposal.size();
+        self.queue.push_back(proposal);
+    }
+
+    pub(super) fn propose_entries(&mut self) -> Result<(), Error> {
+        if !self.driver.leads() {
+            self.queue.clear();
+            self.queue_bytes = 0;
+            return Ok(());
+        }
+        if self.machine.settings()?.is_none()
+            && !self.propose_settings()?
+            && !planted("proposals do not wait for settings")
+        {
+            // without settings every proposal would be refused, for a reason that is none of its client's
+            return Ok(());
+        }
+        while !self.queue.is_empty() {
+            let entry = LedgerEntry::group(self.next_group()).to_bytes();
+            match self.driver.propose(entry.clone()) {
+                // too much waits to be committed: what can be is, and the entry tried once more
+                Err(Error::NoLeader) if self.driver.leads() => {
+                    self.driver.pump(&mut self.machine)?;
+                    match self.driver.propose(entry) {
+                        // those who wait hand it over again
+                        Err(Error::NoLeader) => break,
+                        result => result?,
+                    }
+                }
+                Err(Error::NoLeader) => break,
+                result => result?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks for the ledger's first settings, once in a term; true when they are applied.
+    fn propose_settings(&mut self) -> Result<bool, Error> {
+        let term = self.driver.term();
+        // behind the first entry of its term, a leader knows that no earlier one left settings
+        if self.machine.applied_position().term == term && self.settings_asked_in != term {
+            let entry = LedgerEntry::settings(self.settings.clone());
+            match self.driver.propose(entry.to_bytes()) {
+                // too much waits to be committed: the next round asks again
+                Err(Error::NoLeader) => return Ok(false),
+                result => result?,
+            }
+            self.settings_asked_in = term;
+            self.driver.pump(&mut self.machine)?;
+        }
+        Ok(self.machine.settings()?.is_some())
+    }
+
+    /// Proposals for one entry: at least one, and as many as the bounds allow.
+    fn next_group(&mut self) -> Vec<ProposalBytes> {
+        let (mut group, mut leaves, mut bytes) = (Vec::new(), 0, 0);
+        while let Some(proposal) = self.queue.front() {
+            leaves += proposal.statements.len();
+            bytes += proposal.size();
+            if !group.is_empty() && (leaves > self.limits.leaves_max || bytes > self.limits.bytes_max) {
+                break;
+            }
+            self.queue_bytes -= proposal.size();
+            group.extend(self.queue.pop_front());
+        }
+        group
+    }
+}
