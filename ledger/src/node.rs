@@ -346,7 +346,8 @@ impl Drop for Node {
 /// and is refused all the same.
 fn refuse_lost_raft_log(dirs: &Directories) -> Result<(), Error> {
     let marker = dirs.begun();
-    match (marker.exists(), dirs.raft_log().exists()) {
+    let has_log = std::fs::read_dir(dirs.raft_log()).is_ok_and(|mut segments| segments.next().is_some());
+    match (marker.exists(), has_log) {
         (true, false) => {
             let reason = "this replica has taken part before, and its raft log is gone: nobody can count on what it says \
                           under this id any more. Begin with another directory, as a new member";

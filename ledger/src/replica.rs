@@ -303,7 +303,11 @@ impl Replica {
         let flushed = self.machine.flush(self.driver.raft_log())?;
         self.broadcast(&PeerMessage::to_bytes(Content::Held(Held { raft_index: flushed })));
         let others = self.driver.others();
-        let others = others.iter().map(|id| self.held.get(id).copied().unwrap_or(0));
+        // a leader sends again from where it has the last acknowledgement, which may be behind what its sender has said
+        let others = others.iter().map(|id| {
+            let held = self.held.get(id).copied().unwrap_or(0);
+            held.min(self.driver.acknowledged(*id).unwrap_or(held))
+        });
         let needed_by_nobody = match planted("the raft log goes before all hold it") {
             true => flushed,
             false => others.fold(flushed, u64::min),

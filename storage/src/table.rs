@@ -20,7 +20,7 @@ use object_store::ObjectStore;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 
-use crate::commit::publish::roll_forward;
+use crate::commit::publish::publish_up_to;
 use crate::commit::{LedgerLogStore, Operation};
 use crate::file_writers::FileWriters;
 use crate::history::{self, CommitRecord};
@@ -192,7 +192,7 @@ impl Table {
         let latest = log.latest().await?;
         let seen_before = std::mem::replace(&mut *self.shared.seen_ratified.lock(), latest);
         match seen_before {
-            Some(version) => roll_forward(log, version).await,
+            Some(version) => publish_up_to(log, version, None).await,
             None => Ok(()),
         }
     }

@@ -147,8 +147,13 @@ impl TableLog {
                 false => Err(divergence(version, &commit, &published)),
             };
         }
-        match self.repair_copy(version, &commit).await? {
-            Some(copy) => Ok(Some(copy.bytes().clone())),
+        if let Some(copy) = self.repair_copy(version, &commit).await? {
+            return Ok(Some(copy.bytes().clone()));
+        }
+        // published, and its staged copy removed, between the two looks
+        match self.file_in_place(version).await? {
+            Some(published) if commit.is(&published) => Ok(Some(published.bytes().clone())),
+            Some(published) => Err(divergence(version, &commit, &published)),
             None => Err(Error::commit_lost(version)),
         }
     }

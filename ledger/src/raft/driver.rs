@@ -52,7 +52,7 @@ impl Default for RaftLimits {
             election_ticks: 10,
             heartbeat_ticks: 2,
             message_bytes_max: 1 << 20,
-            inflight_messages_max: 256,
+            inflight_messages_max: 16,
             uncommitted_bytes_max: 32 << 20,
             committed_bytes_per_ready_max: 8 << 20,
         }
@@ -109,7 +109,8 @@ impl Driver {
             max_inflight_msgs: limits.inflight_messages_max,
             check_quorum: true,
             pre_vote: true,
-            batch_append: true,
+            // it would join messages without a bound, and the transport drops what is too long; proposals are grouped before
+            batch_append: false,
             max_uncommitted_size: limits.uncommitted_bytes_max,
             max_committed_size_per_ready: limits.committed_bytes_per_ready_max,
             ..Config::default()
@@ -215,6 +216,12 @@ impl Driver {
     pub(crate) fn leader(&self) -> Option<u64> {
         let leader = self.node.raft.leader_id;
         (leader != INVALID_ID).then_some(leader)
+    }
+
+    /// How far a replica has acknowledged the log, where this one leads.
+    pub(crate) fn acknowledged(&self, id: u64) -> Option<u64> {
+        let progress = self.node.raft.prs().get(id)?;
+        self.leads().then_some(progress.matched)
     }
 
     /// All other replicas that raft knows: voters and learners.

@@ -11,15 +11,6 @@ use crate::{Error, TableVersion};
 /// How many ratified commits of one table may wait for publication (a full disk, say) before new ones are refused.
 pub(crate) const UNPUBLISHED_COMMITS_MAX: u64 = 10;
 
-/// What publishing found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Published {
-    /// The file was not there and is now.
-    Now,
-    /// It was there already, with the same bytes.
-    Before,
-}
-
 /// Publishes every ratified version up to and including `version`, in order. Concurrent writers of one table take
 /// turns, and whoever comes first publishes for the others: the bytes of any version are the ledger's to give, but for
 /// those of `version` itself, which its writer may still have.
@@ -27,43 +18,33 @@ pub(crate) async fn publish_up_to(log: &TableLog, version: TableVersion, own: Op
     let mut next = log.next_unpublished.lock().await;
     while next.0 <= version.0 {
         let commit = log.ratified(*next).await?.ok_or_else(|| Error::commit_lost(*next))?;
-        let body = match own {
-            Some(own) if *next == version => Some(own.clone()),
-            _ => log.repair_copy(*next, &commit).await?,
-        };
-        match body {
-            Some(body) => publish(log, *next, &commit, body).await?,
-            // Published, and its staged file removed, before a restart set `next` back.
-            None => log
-                .bytes(*next)
-                .await?
-                .map(|_| Published::Before)
-                .ok_or_else(|| Error::commit_lost(*next))?,
-        };
+        match own.filter(|_| *next == version) {
+            Some(own) => publish(log, *next, &commit, own.clone()).await?,
+            None => publish_unless_there(log, *next, &commit).await?,
+        }
         *next = TableVersion(next.0 + 1);
     }
     Ok(())
 }
 
-/// Publishes whatever is missing up to and including `version`, which others had ratified some time ago. Most of it they
-/// have published themselves, so that it is read before anything is written.
-pub(crate) async fn roll_forward(log: &TableLog, version: TableVersion) -> Result<(), Error> {
-    let mut next = log.next_unpublished.lock().await;
-    while next.0 <= version.0 {
-        let commit = log.ratified(*next).await?.ok_or_else(|| Error::commit_lost(*next))?;
-        match log.file_in_place(*next).await? {
-            Some(found) if commit.is(&found) => {}
-            Some(found) => return Err(divergence(*next, &commit, &found)),
-            None => {
-                let body = log.repair_copy(*next, &commit).await?;
-                let body = body.ok_or_else(|| Error::commit_lost(*next))?;
-                tracing::warn!(table = %log.id, version = %*next, "publishing what another node had ratified");
-                publish(log, *next, &commit, body).await?;
-            }
-        }
-        *next = TableVersion(next.0 + 1);
+/// Publishes what somebody else had ratified. Mostly they have published it themselves, so that it is read before anything
+/// is written. A file that its publisher did not make durable may vanish once more: recovery publishes it again.
+async fn publish_unless_there(log: &TableLog, version: TableVersion, commit: &RatifiedCommit) -> Result<(), Error> {
+    if let Some(found) = log.file_in_place(version).await? {
+        return match commit.is(&found) {
+            true => Ok(()),
+            false => Err(divergence(version, commit, &found)),
+        };
     }
-    Ok(())
+    match log.repair_copy(version, commit).await? {
+        Some(body) => publish(log, version, commit, body).await,
+        // published, and its staged copy removed, between the two looks
+        None => log
+            .bytes(version)
+            .await?
+            .map(drop)
+            .ok_or_else(|| Error::commit_lost(version)),
+    }
 }
 
 /// Publishes one ratified version. Anyone may do so at any time, and again.
@@ -74,7 +55,7 @@ pub(crate) async fn publish(
     version: TableVersion,
     commit: &RatifiedCommit,
     body: Body,
-) -> Result<Published, Error> {
+) -> Result<(), Error> {
     // Compares two digests: whoever made the body has hashed it.
     assert!(commit.is(&body), "only ratified bytes are published");
     crash_point!("publish::before");
@@ -86,7 +67,7 @@ pub(crate) async fn publish(
     let put = log.store.put_opts(&commit_path(version), payload, options).await;
     crash_point!("publish::after");
     match put {
-        Ok(_) => return Ok(Published::Now),
+        Ok(_) => return Ok(()),
         Err(object_store::Error::AlreadyExists { .. }) => {}
         // A failed sync, say: the name may stand, but nothing says that it will stand after a power cut.
         Err(error) => return Err(error.into()),
@@ -96,7 +77,7 @@ pub(crate) async fn publish(
     match log.file_in_place(version).await? {
         Some(found) if commit.is(&found) => {
             log.store.sync(&commit_path(version)).await?;
-            Ok(Published::Before)
+            Ok(())
         }
         Some(found) => Err(divergence(version, commit, &found)),
         None => Err(Error::commit_lost(version)),

@@ -200,7 +200,7 @@ async fn join(ledger: &Node, peer_listen: Option<SocketAddr>) -> Result<()> {
 async fn open_lake(dir: &DataDir, tables: Option<&Path>, ledger: Ledger, member: Option<&Member>) -> Result<Arc<Lake>> {
     let (root, sharing) = match (tables, member) {
         (Some(tables), Some(_)) => (tables.to_owned(), Sharing::WithOtherNodes),
-        (Some(tables), None) => (tables.to_owned(), Sharing::Alone),
+        (Some(_), None) => bail!("--tables is for replicas, and this node is nobody's: see `dab node --help`"),
         (None, None) => {
             dir.make_tables()?;
             (dir.tables(), Sharing::Alone)
@@ -220,7 +220,11 @@ async fn roll_forward(lake: Arc<Lake>, stopped: impl Future<Output = ()>) -> Res
             () = &mut stopped => return Ok(()),
             () = tokio::time::sleep(ROLL_FORWARD_INTERVAL) => {}
         }
-        if let Err(error) = lake.roll_forward().await {
+        let rolled = tokio::select! {
+            () = &mut stopped => return Ok(()),
+            rolled = lake.roll_forward() => rolled,
+        };
+        if let Err(error) = rolled {
             // without a quorum nobody knows what is ratified
             tracing::debug!(%error, "cannot look for commits that were left behind");
         }

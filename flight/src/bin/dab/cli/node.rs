@@ -103,7 +103,7 @@ pub(crate) struct SandboxArgs {
 /// What only a replica needs, see `dab node`.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct ReplicaArgs {
-    /// Where the tables lie [default: DIR/tables]; replicas of one ledger share a folder
+    /// Where a replica's tables lie: a folder that all replicas of the ledger share
     #[arg(long, value_name = "FOLDER", env = "DAB_TABLES")]
     pub(crate) tables: Option<PathBuf>,
 
