@@ -277,6 +277,7 @@ impl Replica {
         crate::testing::core::CoreState {
             leads: self.driver.leads(),
             term: self.driver.term(),
+            raft_base: self.driver.raft_log().base().index,
             raft_committed: self.driver.raft_log().hard_state().commit,
             applied: self.machine.applied_position().index,
             tree: (tree.size.0, *tree.root.as_bytes()),

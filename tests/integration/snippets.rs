@@ -145,7 +145,9 @@ fn every_dab_command_in_the_documents_has_a_verb_and_options_that_exist() {
         let mut lines: Vec<String> = shells.flat_map(|snippet| commands(&snippet.text)).collect();
         lines.extend(code_spans(&text));
         for arguments in lines.iter().filter_map(|line| dab_arguments(line)) {
-            let two = arguments.first().is_some_and(|verb| verb == "load" || verb == "audit");
+            let two = arguments
+                .first()
+                .is_some_and(|verb| ["load", "audit", "node"].contains(&verb.as_str()));
             let verb: Vec<String> = arguments.iter().take(if two { 2 } else { 1 }).cloned().collect();
             let help = helps.entry(verb.clone()).or_insert_with(|| {
                 let output = dab(verb.iter().map(String::as_str).chain(["--help"]));

@@ -65,6 +65,8 @@ pub struct CoreState {
     pub leads: bool,
     /// Its raft term.
     pub term: u64,
+    /// The last raft index that its log has given up, since its state and that of all others hold it.
+    pub raft_base: u64,
     /// The last raft index that it knows to be committed.
     pub raft_committed: u64,
     /// The last raft index applied.

@@ -123,6 +123,8 @@ impl Checker {
             return Ok(());
         }
         let seen = self.seen.entry(id).or_default();
+        // what a log gives up within one step is not seen at this replica
+        seen.committed = seen.committed.max(state.raft_base);
         let mut index = seen.committed + 1;
         while let Some((term, digest)) = core.raft_entry(index) {
             let known = *self.entries.entry((index, term)).or_insert(digest);
