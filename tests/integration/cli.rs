@@ -9,7 +9,7 @@ use dab_tests::command::{self, dab};
 
 use crate::scene::{FAILED, Scene, USAGE, expect_complaint};
 
-const VERBS: [&[&str]; 14] = [
+const VERBS: [&[&str]; 20] = [
     &[],
     &["quickstart"],
     &["serve"],
@@ -24,6 +24,12 @@ const VERBS: [&[&str]; 14] = [
     &["audit", "ledger"],
     &["monitor"],
     &["witness"],
+    &["node"],
+    &["node", "keys"],
+    &["node", "found"],
+    &["node", "join"],
+    &["node", "status"],
+    &["sandbox"],
 ];
 
 #[test]

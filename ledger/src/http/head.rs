@@ -28,7 +28,7 @@ async fn head(State(ledger): State<Arc<dyn LedgerReader>>, Path(subject): Path<S
     // reads the state and tiles from the disk
     let runtime = tokio::runtime::Handle::current();
     let made = tokio::task::spawn_blocking(move || runtime.block_on(ledger.last_head_proof(&subject)));
-    let made = made.await.unwrap_or_else(|_| Err(Error::NoCheckpoint));
+    let made = made.await.unwrap_or(Err(Error::NoCheckpoint));
     match made {
         Ok(Some(proof)) => {
             let mut response = public(proof.to_text(), "text/plain; charset=utf-8", CHECKPOINT_CACHE);

@@ -41,8 +41,8 @@ pub(crate) struct NodeKeysArgs {
     #[arg(long, value_name = "NAME")]
     pub(crate) name: String,
 
-    /// Where the other replicas reach it
-    #[arg(long, value_name = "HOST:PORT")]
+    /// Where the other replicas reach it, HOST:PORT
+    #[arg(long, value_name = "ADDR")]
     pub(crate) address: String,
 }
 
