@@ -13,7 +13,7 @@ fn main() -> ExitCode {
     while let Some(argument) = arguments.next() {
         #[cfg(feature = "planted_bugs")]
         if argument == "--planted" {
-            return search_planted();
+            return search_planted(arguments.next().as_deref());
         }
         let number = arguments.next().and_then(|number| number.parse().ok());
         match (argument.as_str(), number) {
@@ -44,16 +44,16 @@ fn main() -> ExitCode {
     ExitCode::from(u8::from(!broken.is_empty()))
 }
 
-/// Searches for each planted bug, and prints the table of the README.
+/// Searches for each planted bug, or for the one named, and prints the table of the README.
 #[cfg(feature = "planted_bugs")]
-fn search_planted() -> ExitCode {
+fn search_planted(only: Option<&str>) -> ExitCode {
     use dab_simulation::planted::{BUGS, search};
 
     const SEARCHES: u64 = 3;
     const SEEDS_MAX: u64 = 30;
     // many bugs are seen by a panic, which is caught
     std::panic::set_hook(Box::new(|_| {}));
-    for bug in BUGS {
+    for bug in BUGS.iter().filter(|bug| only.is_none_or(|only| bug.name == only)) {
         let found = search(bug.name, SEARCHES, SEEDS_MAX);
         let (count, median) = (found.seeds.len() as u64, found.seeds.get(SEARCHES as usize / 2));
         let median = median.map_or_else(|| format!("over {SEEDS_MAX}"), u64::to_string);
