@@ -30,8 +30,8 @@ use dab_proof::trust::Trust;
 
 use crate::Error;
 use crate::durable::{self, Access, io};
-use crate::identity::{Directories, check_origin};
-use crate::key_file::{make_key, read_key};
+use crate::identity::{Directories, check_origin, writers_text};
+use crate::key_file::{Generate, draw_seed, make_key, read_key};
 use crate::members::{Candidate, Member, Members, NotMembers, check_address, check_name};
 use crate::node::NodeConfig;
 use crate::peer::PeerIdentity;
@@ -77,11 +77,7 @@ impl Founding {
                 "a ledger of one replica needs no founding: start a node".to_owned(),
             ));
         }
-        let mut seed = [0; 32];
-        getrandom::fill(&mut seed).map_err(|error| Error::Randomness {
-            reason: error.to_string(),
-        })?;
-        let log = SigningKey::generate(origin, &seed)?;
+        let log = SigningKey::generate(origin, &draw_seed()?)?;
         Self::checked(log, witnesses, members)
     }
 
@@ -190,12 +186,7 @@ impl Founding {
 
     /// The text of `trust/writers`.
     fn writers(&self) -> String {
-        let mut text =
-            "# who may write which subjects: <key> <subject, * at its end for all that begin so>...\n".to_owned();
-        for member in self.members.iter() {
-            text += &format!("{} *\n", member.is.writer);
-        }
-        text
+        writers_text(self.members.iter().map(|member| &member.is.writer))
     }
 }
 
@@ -306,11 +297,7 @@ fn member_writer_name(origin: &str, name: &str) -> String {
     format!("{origin}/{name}/writer")
 }
 
-fn kept_or_made(
-    path: &Path,
-    name: &str,
-    generate: crate::key_file::Generate,
-) -> Result<dab_proof::note::VerifierKey, Error> {
+fn kept_or_made(path: &Path, name: &str, generate: Generate) -> Result<VerifierKey, Error> {
     let key = match read_key(path)? {
         Some(key) if key.name() == name => key,
         Some(key) => {
@@ -424,6 +411,36 @@ mod tests {
         };
         let refused = Founding::new("dab/test", named(), vec![replica]);
         assert!(matches!(refused, Err(Error::Founding { .. })), "{refused:?}");
+    }
+
+    /// A crash in the middle leaves any number of the files, the first ones first.
+    #[test]
+    fn a_join_that_was_cut_off_starts_no_node_and_goes_on_when_it_is_repeated() {
+        let dir = tempfile::tempdir().unwrap();
+        let candidates = candidates(dir.path(), 2);
+        let (config, founding) = (&candidates[0].0, found(&candidates));
+        let dirs = Directories::of(config);
+        let trust = |name: &str| dirs.trust.join(name);
+        let written = [
+            dirs.members(),
+            dirs.log_key(),
+            trust("policy"),
+            trust("writers"),
+            trust("ledger"),
+        ];
+        for cut in 0..written.len() {
+            join(config, &founding).unwrap();
+            written[cut..].iter().for_each(|path| fs::remove_file(path).unwrap());
+            let told = crate::node::Node::start(config.clone()).unwrap_err().to_string();
+            let reason = match cut {
+                0 => "bring it the founding first",
+                _ => "join once more",
+            };
+            assert!(told.contains(reason), "after {cut} files: {told}");
+            assert!(!dirs.begun().exists(), "it has taken part");
+        }
+        join(config, &founding).unwrap();
+        crate::node::Node::start(config.clone()).unwrap();
     }
 
     #[test]

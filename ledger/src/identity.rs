@@ -23,7 +23,7 @@
 use std::path::{Path, PathBuf};
 
 use dab_proof::leaf::{BodyDigest, Leaf, Subject};
-use dab_proof::note::SigningKey;
+use dab_proof::note::{SigningKey, VerifierKey};
 use dab_proof::trust::Trust;
 
 use crate::Error;
@@ -170,12 +170,7 @@ impl Identity {
                 log.verifier()
             )
         })?;
-        let writers = open_text(&dirs.trust.join("writers"), || {
-            format!(
-                "# who may write which subjects: <key> <subject, * at its end for all that begin so>...\n{} *\n",
-                writer.verifier()
-            )
-        })?;
+        let writers = open_text(&dirs.trust.join("writers"), || writers_text([writer.verifier()]))?;
         let ledger = open_text(&dirs.trust.join("ledger"), || format!("{}\n", dirs.public_from_trust()))?;
         Ok(Self {
             log,
@@ -289,6 +284,13 @@ pub(crate) fn check_origin(origin: &str) -> Result<(), String> {
         leaf.sign(&writer).map(drop)
     };
     probe().map_err(|error: dab_proof::Error| format!("{origin:?} cannot be an origin: {error}"))
+}
+
+/// The text of `trust/writers` for these keys, each of which may write everything.
+pub(crate) fn writers_text<'a>(writers: impl IntoIterator<Item = &'a VerifierKey>) -> String {
+    let header = "# who may write which subjects: <key> <subject, * at its end for all that begin so>...\n";
+    let lines = writers.into_iter().map(|writer| format!("{writer} *\n"));
+    std::iter::once(header.to_owned()).chain(lines).collect()
 }
 
 fn writer_name(origin: &str) -> String {

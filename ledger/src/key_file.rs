@@ -14,13 +14,18 @@ const KEY_FILE_BYTES_MAX: u64 = 4096;
 /// What makes a key of one kind from a name and a seed.
 pub(crate) type Generate = fn(&str, &[u8; 32]) -> Result<SigningKey, dab_proof::Error>;
 
-/// Draws a key and writes it, durably and for its owner alone.
-pub(crate) fn make_key(path: &Path, name: &str, generate: Generate) -> Result<SigningKey, Error> {
+/// Random bytes for a key.
+pub(crate) fn draw_seed() -> Result<[u8; 32], Error> {
     let mut seed = [0; 32];
     getrandom::fill(&mut seed).map_err(|error| Error::Randomness {
         reason: error.to_string(),
     })?;
-    let key = generate(name, &seed).map_err(|error| Error::setting(path, error.to_string()))?;
+    Ok(seed)
+}
+
+/// Draws a key and writes it, durably and for its owner alone.
+pub(crate) fn make_key(path: &Path, name: &str, generate: Generate) -> Result<SigningKey, Error> {
+    let key = generate(name, &draw_seed()?).map_err(|error| Error::setting(path, error.to_string()))?;
     durable::write(path, format!("{}\n", key.to_text()).as_bytes(), Access::Owner)?;
     Ok(key)
 }

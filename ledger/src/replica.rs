@@ -51,7 +51,6 @@ pub(crate) struct GroupLimits {
 pub(crate) struct Standing {
     /// Whom it follows, itself where it leads; `None` while an election goes on.
     pub(crate) leader: Option<u64>,
-    pub(crate) leads: bool,
     pub(crate) term: u64,
     /// Leaves applied, certified or not.
     pub(crate) tree_size: TreeSize,
@@ -263,7 +262,6 @@ impl Replica {
     pub(crate) fn standing(&self) -> Standing {
         Standing {
             leader: self.driver.leader(),
-            leads: self.driver.leads(),
             term: self.driver.term(),
             tree_size: self.machine.tree_size(),
         }

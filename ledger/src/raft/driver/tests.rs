@@ -157,3 +157,42 @@ fn a_membership_change_reaches_the_application_and_survives_a_restart() {
     driver.pump(&mut notes).unwrap();
     assert!(driver.leads(), "a learner has no vote");
 }
+
+/// A leader that made up settings could bring in writers of its own, or lock the others out.
+#[test]
+fn settings_that_the_founding_does_not_have_come_in_from_nobody() {
+    use crate::state_machine::LedgerEntry;
+
+    let dir = tempfile::tempdir().unwrap();
+    let settings = |writers: &str| Settings {
+        origin: "dab/test".to_owned(),
+        writers: writers.to_owned(),
+    };
+    let append = |settings: Settings| {
+        let mut message = Message {
+            from: 2,
+            to: 1,
+            term: 1,
+            entries: vec![Entry {
+                index: 1,
+                term: 1,
+                data: LedgerEntry::settings(settings).to_bytes().into(),
+                ..Entry::default()
+            }],
+            ..Message::default()
+        };
+        message.set_msg_type(raft::eraftpb::MessageType::MsgAppend);
+        message
+    };
+    let voters = ConfState {
+        voters: vec![1, 2, 3],
+        ..ConfState::default()
+    };
+    let (mut driver, _) = open(dir.path(), Position::default(), voters);
+    driver.agree_on(settings("agreed"));
+    assert!(matches!(
+        driver.receive(2, append(settings("forged"))),
+        Err(Refusal::Entries)
+    ));
+    driver.receive(2, append(settings("agreed"))).unwrap();
+}
