@@ -5,4 +5,5 @@ mod commits;
 mod file_writers;
 mod planning;
 mod recovery;
+mod table_root;
 mod world;

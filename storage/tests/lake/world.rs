@@ -1,6 +1,6 @@
 //! One node, one lake, and the checks that run after every step.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow::array::{Int64Array, RecordBatch, StringArray};
@@ -79,6 +79,12 @@ impl World {
 }
 
 pub(crate) async fn open(ledger: &TestLedger) -> Arc<Lake> {
+    let root = ledger.dir().join("tables");
+    open_at(ledger, &root, Sharing::Alone).await.expect("the lake opens")
+}
+
+/// Opens any folder as the table root.
+pub(crate) async fn open_at(ledger: &TestLedger, root: &Path, sharing: Sharing) -> Result<Arc<Lake>, Error> {
     let node = ledger.node().clone();
     let writer = Arc::new(node.writer().clone());
     let parts = Ledger {
@@ -86,9 +92,7 @@ pub(crate) async fn open(ledger: &TestLedger) -> Arc<Lake> {
         reader: node,
         writer,
     };
-    Lake::open(&ledger.dir().join("tables"), parts, Sharing::Alone)
-        .await
-        .expect("the lake opens")
+    Lake::open(root, parts, sharing).await
 }
 
 pub(crate) fn name(table: &str) -> TableName {

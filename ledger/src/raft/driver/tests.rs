@@ -176,7 +176,7 @@ fn settings_that_the_founding_does_not_have_come_in_from_nobody() {
             entries: vec![Entry {
                 index: 1,
                 term: 1,
-                data: LedgerEntry::settings(settings).to_bytes().into(),
+                data: LedgerEntry::settings(settings).to_bytes(),
                 ..Entry::default()
             }],
             ..Message::default()
