@@ -31,8 +31,9 @@ use crate::Error;
 use crate::disk::{Disk, DiskFile};
 use crate::durable::{self, Access, io};
 use crate::reader::{Head, IssuedCheckpoint};
+use crate::state_machine::heads::NodeSince;
 use crate::state_machine::{Cover, Effects, Placed, Settings, StateView};
-use head_map::{CoverBytes, RecentMap};
+use head_map::{CoverBytes, MapWindow, RecentMap};
 
 const HEADS: TableDefinition<'_, &str, [u8; 48]> = TableDefinition::new("heads");
 const POSITIONS: TableDefinition<'_, (&str, u64), [u8; 72]> = TableDefinition::new("positions");
@@ -83,6 +84,7 @@ pub(crate) struct StateStore {
     /// As of the last entry applied.
     pub(crate) meta: Meta,
     recent: Recent,
+    window: MapWindow,
     /// Issued checkpoints, oldest first; all that are listed, durable or not.
     issued: VecDeque<IssuedCheckpoint>,
     checkpoints_max: usize,
@@ -124,6 +126,7 @@ impl StateStore {
                 ..Meta::default()
             },
             recent: Recent::default(),
+            window: MapWindow::default(),
             issued: VecDeque::new(),
             checkpoints_max,
         };
@@ -142,6 +145,7 @@ impl StateStore {
             )));
         }
         store.issued = store.read_issued().map_err(|error| failed(&error))?;
+        store.window = store.read_window().map_err(|error| failed(&error))?;
         Ok(store)
     }
 
@@ -151,15 +155,12 @@ impl StateStore {
             let leaf = new.leaf.leaf();
             let key = (leaf.subject.as_str().to_owned(), leaf.sequence);
             self.recent.bytes += 2 * key.0.len() + 256 + new.body.as_ref().map_or(0, Bytes::len);
-            self.recent.bytes += self.recent.map.take(new.placed.leaf_index.0 + 1, &new.map);
+            self.recent.bytes += self.take_map(new.placed.leaf_index.0 + 1, &new.map);
             self.recent.heads.insert(key.0.clone(), new.head());
             if let Some(body) = &new.body {
                 self.recent.bodies.insert(key.clone(), body.clone());
             }
             self.recent.positions.insert(key, new.placed);
-        }
-        for cover in &effects.covers {
-            head_map::keep_cover(&mut self.meta.covers, cover);
         }
     }
 
@@ -275,7 +276,7 @@ impl StateStore {
             for issued in self.issued.iter().filter(|issued| issued.size.0 >= newest) {
                 checkpoints.insert(issued.size.0, issued_bytes(issued))?;
             }
-            head_map::flush(&transaction, &self.recent.map, &self.meta)?;
+            self.flush_map(&transaction)?;
             transaction
                 .open_table(META)?
                 .insert("state", self.meta.encode_to_vec().as_slice())?;
@@ -325,7 +326,11 @@ impl StateView for StateStore {
     }
 
     fn map_at(&self, size: u64) -> Result<Option<HeadMap>, Error> {
-        self.find_map(size)
+        Ok(self.find_map(size))
+    }
+
+    fn map_node(&self, hash: &Hash) -> Result<Option<NodeSince>, Error> {
+        self.find_node(hash)
     }
 
     fn last_cover(&self) -> Result<Option<Cover>, Error> {
@@ -337,7 +342,7 @@ impl HeadNodes for StateStore {
     type Error = Error;
 
     fn node(&self, hash: &Hash) -> Result<Option<Vec<u8>>, Error> {
-        self.find_node(hash)
+        Ok(self.find_node(hash)?.map(|node| node.bytes))
     }
 }
 

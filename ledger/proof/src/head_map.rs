@@ -105,7 +105,7 @@ impl MapEntry {
 impl MapNode {
     /// Its hash, which is the SHA-256 of its bytes.
     pub fn hash(&self) -> Hash {
-        sha256(&self.to_bytes())
+        node_hash(&self.to_bytes())
     }
 
     /// The bytes that are hashed.
@@ -148,6 +148,11 @@ impl MapNode {
             )),
         }
     }
+}
+
+/// Hash of a node of these bytes.
+pub fn node_hash(bytes: &[u8]) -> Hash {
+    sha256(bytes)
 }
 
 /// Root of the map without subjects.

@@ -75,11 +75,12 @@ impl Node {
 
 #[cfg(test)]
 mod tests {
-    use dab_proof::head_map::{Change, HeadMap};
+    use dab_proof::head_map::HeadMap;
     use dab_proof::report::Verdict;
 
     use crate::reader::LedgerReader;
     use crate::state_machine::apply::NewLeaf;
+    use crate::state_machine::heads::MapStep;
     use crate::state_machine::{Effects, StateView};
     use crate::testing::TestLedger;
 
@@ -102,9 +103,14 @@ mod tests {
             (HeadMap::default(), "the root of the head map"),
             (HeadMap { subjects: 2, ..right }, "the root of the head map"),
         ] {
-            let (made, gone) = (Vec::new(), Vec::new());
+            let step = MapStep {
+                map,
+                made: Vec::new(),
+                gone: Vec::new(),
+                cover: None,
+            };
             let effects = Effects {
-                leaves: vec![leaf(Change { map, made, gone })],
+                leaves: vec![leaf(step)],
                 ..Effects::default()
             };
             node.shared.write(|_, state| state.insert(&effects)).unwrap();

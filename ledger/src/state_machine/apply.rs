@@ -3,14 +3,13 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use dab_proof::head_map::Change;
 use dab_proof::leaf::{SignedLeaf, Subject};
 use dab_proof::tree::LeafIndex;
 use dab_proof::writers::Writers;
 
 use super::check::{Refusal, check};
 use super::entry::{Content, ProposalBytes, Settings};
-use super::heads::{Cover, MapOfEntry};
+use super::heads::{Cover, MapOfEntry, MapStep};
 use super::view::{Placed, StateView};
 use crate::Error;
 use crate::notary::Conflict;
@@ -24,8 +23,6 @@ pub(crate) struct Effects {
     pub(crate) verdicts: Vec<Verdict>,
     /// Leaves to append to the tree, in order.
     pub(crate) leaves: Vec<NewLeaf>,
-    /// What the heads leaves among them cover, in order.
-    pub(crate) covers: Vec<Cover>,
     /// Settings that hold from the next entry on.
     pub(crate) settings: Option<Settings>,
 }
@@ -46,7 +43,7 @@ pub(crate) struct NewLeaf {
     pub(crate) leaf: SignedLeaf,
     pub(crate) body: Option<Bytes>,
     /// What the leaf makes of the head map.
-    pub(crate) map: Change,
+    pub(crate) map: MapStep,
 }
 
 impl NewLeaf {
@@ -109,7 +106,6 @@ fn apply_group(view: &dyn StateView, proposals: Vec<ProposalBytes>) -> Result<Ef
         };
         group.effects.verdicts.push(verdict);
     }
-    group.effects.covers = group.map.covers;
     Ok(group.effects)
 }
 
@@ -156,15 +152,16 @@ impl GroupState<'_> {
         }
         let bodies = proposal.statements.into_iter().map(|statement| statement.body);
         let leaves: Vec<_> = leaves.into_iter().zip(bodies).collect();
+        let mut cover = None;
         if let [(leaf, body)] = &leaves[..]
             && leaf.leaf().subject.is_heads()
         {
             match self.map.judge(leaf, body.as_ref())? {
-                Ok(cover) => self.map.covers.push(cover),
+                Ok(found) => cover = Some(found),
                 Err(refusal) => return Ok(Verdict::Refused(refusal)),
             }
         }
-        let indexes = leaves.into_iter().map(|(leaf, body)| self.append(leaf, body));
+        let indexes = leaves.into_iter().map(|(leaf, body)| self.append(leaf, body, cover));
         Ok(Verdict::Accepted(indexes.collect::<Result<_, _>>()?))
     }
 
@@ -190,7 +187,7 @@ impl GroupState<'_> {
         Ok(if follows { Fit::Next } else { Fit::Conflict })
     }
 
-    fn append(&mut self, leaf: SignedLeaf, body: Option<Bytes>) -> Result<LeafIndex, Error> {
+    fn append(&mut self, leaf: SignedLeaf, body: Option<Bytes>, cover: Option<Cover>) -> Result<LeafIndex, Error> {
         let leaf_index = LeafIndex(self.view.tree_size() + self.effects.leaves.len() as u64);
         let placed = Placed {
             leaf_index,
@@ -198,7 +195,7 @@ impl GroupState<'_> {
             text_hash: text_hash(&leaf),
         };
         let key = (leaf.leaf().subject.as_str().to_owned(), leaf.leaf().sequence);
-        let map = self.map.append(&leaf.leaf().subject, head_of(&leaf, &placed))?;
+        let map = self.map.append(&leaf.leaf().subject, head_of(&leaf, &placed), cover)?;
         self.at.insert(key, self.effects.leaves.len());
         self.effects.leaves.push(NewLeaf {
             placed,

@@ -18,6 +18,26 @@ use super::view::StateView;
 use crate::Error;
 use crate::reader::Head;
 
+/// A node of the map, and the size of the tree since which it is part of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct NodeSince {
+    pub(crate) since: u64,
+    pub(crate) bytes: Vec<u8>,
+}
+
+/// What one leaf makes of the map.
+#[derive(Clone, Debug)]
+pub(crate) struct MapStep {
+    /// The map behind the leaf.
+    pub(crate) map: HeadMap,
+    /// Nodes that it has and the map before had not, by their hashes.
+    pub(crate) made: Vec<(Hash, Vec<u8>)>,
+    /// Nodes that the map before had and it has not.
+    pub(crate) gone: Vec<(Hash, NodeSince)>,
+    /// For a heads leaf, what it covers.
+    pub(crate) cover: Option<Cover>,
+}
+
 /// What a heads leaf of the ledger covers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Cover {
@@ -31,11 +51,11 @@ pub(crate) struct Cover {
 /// The map within an entry that is being applied: that of the state, and what the entry's earlier leaves made of it.
 pub(super) struct MapOfEntry<'a> {
     view: &'a dyn StateView,
-    made: BTreeMap<Hash, Vec<u8>>,
+    made: BTreeMap<Hash, NodeSince>,
     /// The maps behind the leaves of this entry, in order.
     maps: Vec<HeadMap>,
-    /// Heads leaves of this entry, in order.
-    pub(super) covers: Vec<Cover>,
+    /// What the last heads leaf of this entry covers.
+    cover: Option<Cover>,
 }
 
 impl<'a> MapOfEntry<'a> {
@@ -44,17 +64,17 @@ impl<'a> MapOfEntry<'a> {
             view,
             made: BTreeMap::new(),
             maps: Vec::new(),
-            covers: Vec::new(),
+            cover: None,
         }
     }
 
-    /// Takes the next leaf of the entry over into the map.
-    pub(super) fn append(&mut self, subject: &Subject, head: Head) -> Result<Change, Error> {
+    /// Takes the next leaf of the entry over into the map: a heads leaf with what [`Self::judge`] found it to cover.
+    pub(super) fn append(&mut self, subject: &Subject, head: Head, cover: Option<Cover>) -> Result<MapStep, Error> {
         let size = self.size();
         let before = self.map_at(size)?.ok_or_else(|| Error::Inconsistent {
             reason: format!("the state has no head map of its {size} leaves"),
         })?;
-        let change = match subject.is_heads() {
+        let Change { map, made, gone } = match subject.is_heads() {
             true => Change {
                 map: before,
                 made: Vec::new(),
@@ -62,9 +82,20 @@ impl<'a> MapOfEntry<'a> {
             },
             false => before.set(self, map_entry(subject, &head))?,
         };
-        self.made.extend(change.made.iter().cloned());
-        self.maps.push(change.map);
-        Ok(change)
+        let since = |hash: Hash| {
+            let node = self.map_node(&hash)?.ok_or_else(|| Error::Inconsistent {
+                reason: format!("node {hash} of the head map is not there"),
+            })?;
+            Ok((hash, node))
+        };
+        let gone = gone.into_iter().map(since).collect::<Result<_, Error>>()?;
+        for (hash, bytes) in &made {
+            let (since, bytes) = (size + 1, bytes.clone());
+            self.made.insert(*hash, NodeSince { since, bytes });
+        }
+        self.maps.push(map);
+        self.cover = cover.or(self.cover);
+        Ok(MapStep { map, made, gone, cover })
     }
 
     /// Judges a heads leaf whose form is right and which follows on the last one.
@@ -78,9 +109,7 @@ impl<'a> MapOfEntry<'a> {
         } = read_body(leaf, body)?;
         let (now, bound) = (self.size(), HeadMap { root, subjects });
         let last = self
-            .covers
-            .last()
-            .copied()
+            .cover
             .map_or_else(|| self.view.last_cover(), |cover| Ok(Some(cover)))?;
         match last {
             Some(last) if last.size >= size => {
@@ -117,6 +146,13 @@ impl<'a> MapOfEntry<'a> {
         self.view.tree_size() + self.maps.len() as u64
     }
 
+    fn map_node(&self, hash: &Hash) -> Result<Option<NodeSince>, Error> {
+        match self.made.get(hash) {
+            Some(node) => Ok(Some(node.clone())),
+            None => self.view.map_node(hash),
+        }
+    }
+
     fn map_at(&self, size: u64) -> Result<Option<HeadMap>, Error> {
         match size.checked_sub(self.view.tree_size() + 1) {
             Some(at) => Ok(self.maps.get(at as usize).copied()),
@@ -129,10 +165,7 @@ impl HeadNodes for MapOfEntry<'_> {
     type Error = Error;
 
     fn node(&self, hash: &Hash) -> Result<Option<Vec<u8>>, Error> {
-        match self.made.get(hash) {
-            Some(bytes) => Ok(Some(bytes.clone())),
-            None => self.view.node(hash),
-        }
+        Ok(self.map_node(hash)?.map(|node| node.bytes))
     }
 }
 

@@ -11,6 +11,7 @@ use dab_proof::tree::LeafIndex;
 use proptest::prelude::*;
 
 use super::entry::{Content, Group, ProposalBytes, StatementBytes};
+use super::heads::NodeSince;
 use super::{Cover, Effects, LedgerEntry, Placed, Settings, StateView, Verdict, apply};
 use crate::Error;
 use crate::notary::{BODY_BYTES_MAX, PROPOSAL_STATEMENTS_MAX, Statement};
@@ -28,7 +29,7 @@ struct World {
     heads: BTreeMap<String, Head>,
     placed: BTreeMap<(String, u64), Placed>,
     size: u64,
-    nodes: BTreeMap<Hash, Vec<u8>>,
+    nodes: BTreeMap<Hash, NodeSince>,
     /// The map of each size.
     maps: Vec<HeadMap>,
     covers: Vec<Cover>,
@@ -38,7 +39,7 @@ impl HeadNodes for World {
     type Error = Error;
 
     fn node(&self, hash: &Hash) -> Result<Option<Vec<u8>>, Error> {
-        Ok(self.nodes.get(hash).cloned())
+        Ok(self.nodes.get(hash).map(|node| node.bytes.clone()))
     }
 }
 
@@ -61,6 +62,10 @@ impl StateView for World {
 
     fn map_at(&self, size: u64) -> Result<Option<HeadMap>, Error> {
         Ok(self.maps.get(size as usize).copied())
+    }
+
+    fn map_node(&self, hash: &Hash) -> Result<Option<NodeSince>, Error> {
+        Ok(self.nodes.get(hash).cloned())
     }
 
     fn last_cover(&self) -> Result<Option<Cover>, Error> {
@@ -98,7 +103,6 @@ impl World {
         let Effects {
             verdicts,
             leaves,
-            covers,
             settings,
         } = apply(self, content).unwrap();
         for new in leaves {
@@ -117,10 +121,16 @@ impl World {
                 "a leaf was replaced"
             );
             self.heads.insert(subject, new.head());
-            self.nodes.extend(new.map.made);
+            for (hash, node) in &new.map.gone {
+                assert_eq!(self.nodes.get(hash), Some(node), "a node that went was not there");
+            }
+            let since = self.size;
+            let made = new.map.made.into_iter();
+            self.nodes
+                .extend(made.map(|(hash, bytes)| (hash, NodeSince { since, bytes })));
             self.maps.push(new.map.map);
+            self.covers.extend(new.map.cover);
         }
-        self.covers.extend(covers);
         if settings.is_some() {
             self.settings = settings;
         }

@@ -1,12 +1,12 @@
 //! What the state machine sees of the state.
 
 use dab_proof::hash::Hash;
-use dab_proof::head_map::{HeadMap, HeadNodes};
+use dab_proof::head_map::HeadMap;
 use dab_proof::leaf::Subject;
 use dab_proof::tree::LeafIndex;
 
 use super::entry::Settings;
-use super::heads::Cover;
+use super::heads::{Cover, NodeSince};
 use crate::Error;
 use crate::reader::Head;
 
@@ -20,8 +20,8 @@ pub(crate) struct Placed {
     pub(crate) text_hash: [u8; 32],
 }
 
-/// The state before an entry, with the nodes of the head map. Reading may fail, being disk; it never answers wrongly.
-pub(crate) trait StateView: HeadNodes<Error = Error> {
+/// The state before an entry. Reading may fail, being disk; it never answers wrongly.
+pub(crate) trait StateView {
     /// Origin and writers, `None` before the first settings.
     fn settings(&self) -> Option<&Settings>;
 
@@ -37,6 +37,9 @@ pub(crate) trait StateView: HeadNodes<Error = Error> {
     /// The head map of the first `size` leaves; `None` unless this is one of the last
     /// [`MAP_WINDOW_LEAVES`](dab_proof::heads_leaf::MAP_WINDOW_LEAVES) sizes.
     fn map_at(&self, size: u64) -> Result<Option<HeadMap>, Error>;
+
+    /// A node of the head map, by its hash.
+    fn map_node(&self, hash: &Hash) -> Result<Option<NodeSince>, Error>;
 
     /// What the last heads leaf covers.
     fn last_cover(&self) -> Result<Option<Cover>, Error>;

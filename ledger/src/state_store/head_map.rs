@@ -3,39 +3,40 @@
 //! | table | key | value, integers big-endian |
 //! | --- | --- | --- |
 //! | `map_nodes` | node hash 32 | tree size u64 since which the node is part of the map, the node's bytes |
-//! | `map_gone` | tree size u64 since which a node is not, node hash 32 | nothing; sizes within the window |
-//! | `map_kept` | tree size u64 that a heads leaf covers, node hash 32 | tree size u64 since which the node is gone |
-//! | `map_sizes` | tree size u64 | root 32, subjects u64; the last `MAP_WINDOW_LEAVES` sizes |
+//! | `map_sizes` | tree size u64 | root 32, subjects u64, and each node that this size's leaf took out of the map: size u64 since which it was in, its length u8, its bytes; the last `MAP_WINDOW_LEAVES` sizes |
+//! | `map_kept` | node hash 32 | tree size u64 that the last heads leaf covers which needs the node, size u64 since which the node was in the map, its bytes |
 //!
 //! A node never changes. It is kept as long as a state that has it may be asked for: one of the window's, of which the next
-//! heads leaf may bind any, or one that the last heads leaves cover, of which proofs are made. So besides the present map,
-//! the database holds at most what the window's leaves changed, and what has changed since the older of those heads leaves.
+//! heads leaf may bind any, or one that the last heads leaves cover, of which proofs are made. The window is in memory too:
+//! a node that goes out of the map waits there, and is written to the database only if a heads leaf needs it longer.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use dab_proof::hash::Hash;
-use dab_proof::head_map::{Change, HeadMap, MemoryMap};
+use dab_proof::head_map::{HeadMap, MAP_NODE_BYTES_MAX, MemoryMap, node_hash};
 use dab_proof::heads_leaf::MAP_WINDOW_LEAVES;
 use dab_proof::leaf::Subject;
 use dab_proof::tree::{LeafIndex, TreeSize};
 use prost::Message;
 use redb::{ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
 
-use super::{HEADS, META_VERSION, Meta, StateStore, hash_at, head_from, u64_at};
+use super::{HEADS, META_VERSION, StateStore, hash_at, head_from, u64_at};
 use crate::Error;
 use crate::state_machine::Cover;
-use crate::state_machine::heads::map_entry;
+use crate::state_machine::heads::{MapStep, NodeSince, map_entry};
 
 const NODES: TableDefinition<'_, [u8; 32], &[u8]> = TableDefinition::new("map_nodes");
-const GONE: TableDefinition<'_, (u64, [u8; 32]), ()> = TableDefinition::new("map_gone");
-const KEPT: TableDefinition<'_, (u64, [u8; 32]), u64> = TableDefinition::new("map_kept");
-const SIZES: TableDefinition<'_, u64, [u8; 40]> = TableDefinition::new("map_sizes");
+const SIZES: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("map_sizes");
+const KEPT: TableDefinition<'_, [u8; 32], &[u8]> = TableDefinition::new("map_kept");
 
 /// Heads leaves whose states are kept: the last one, and one before it, which is proved while the last is not certified.
 const COVERS_KEPT: usize = 2;
 
 /// Memory that a node takes besides its bytes, roughly.
 const NODE_OVERHEAD_BYTES: usize = 96;
+
+// one byte tells a node's length
+const _: () = assert!(MAP_NODE_BYTES_MAX <= u8::MAX as usize);
 
 /// What a heads leaf covers, as the database has it.
 #[derive(Clone, PartialEq, Message)]
@@ -53,25 +54,30 @@ pub(crate) struct CoverBytes {
 /// Changes of the map since the last flush.
 #[derive(Debug, Default)]
 pub(super) struct RecentMap {
-    /// Nodes and the tree size since which they are part of the map.
-    nodes: BTreeMap<Hash, (u64, Vec<u8>)>,
-    /// Nodes, also of before the flush, and the tree size since which they are not.
-    gone: BTreeMap<Hash, u64>,
-    sizes: BTreeMap<u64, HeadMap>,
+    /// Nodes of the map that the database does not have.
+    nodes: BTreeMap<Hash, NodeSince>,
+    /// Nodes that the database has and the map has not.
+    gone: BTreeSet<Hash>,
+    /// Nodes that have left the window and are needed by a heads leaf, by the size that it covers.
+    kept: BTreeMap<Hash, (u64, NodeSince)>,
+    /// A heads leaf was let go.
+    covers_changed: bool,
 }
 
-impl RecentMap {
-    /// Takes over what the leaf before `size` changed; gives the memory that it takes, roughly.
-    pub(super) fn take(&mut self, size: u64, change: &Change) -> usize {
-        let mut bytes = NODE_OVERHEAD_BYTES * (1 + change.gone.len());
-        for (hash, node) in &change.made {
-            bytes += NODE_OVERHEAD_BYTES + node.len();
-            self.nodes.insert(*hash, (size, node.clone()));
-        }
-        self.gone.extend(change.gone.iter().map(|hash| (*hash, size)));
-        self.sizes.insert(size, change.map);
-        bytes
-    }
+/// The maps of the last sizes, and what they need that the present one has not.
+#[derive(Debug, Default)]
+pub(super) struct MapWindow {
+    sizes: BTreeMap<u64, SizeState>,
+    /// Nodes by their hashes, of all sizes.
+    gone: BTreeMap<Hash, NodeSince>,
+}
+
+/// The map of one size.
+#[derive(Debug)]
+struct SizeState {
+    map: HeadMap,
+    /// Nodes that the size before had and this has not.
+    gone: Vec<Hash>,
 }
 
 impl StateStore {
@@ -90,32 +96,152 @@ impl StateStore {
         })
     }
 
-    pub(super) fn find_map(&self, size: u64) -> Result<Option<HeadMap>, Error> {
+    /// Takes over what the leaf before `size` made of the map, in memory; gives how much of that, roughly.
+    pub(super) fn take_map(&mut self, size: u64, step: &MapStep) -> usize {
+        let mut bytes = NODE_OVERHEAD_BYTES;
+        for (hash, node) in &step.made {
+            bytes += NODE_OVERHEAD_BYTES + node.len();
+            let (since, node) = (size, node.clone());
+            self.recent.map.nodes.insert(*hash, NodeSince { since, bytes: node });
+        }
+        for (hash, node) in &step.gone {
+            if self.recent.map.nodes.remove(hash).is_none() {
+                self.recent.map.gone.insert(*hash);
+            }
+            self.window.gone.insert(*hash, node.clone());
+        }
+        let gone = step.gone.iter().map(|(hash, _)| *hash).collect();
+        self.window.sizes.insert(size, SizeState { map: step.map, gone });
+        if let Some(cover) = &step.cover {
+            self.keep_cover(cover);
+        }
+        self.trim_window(size);
+        bytes
+    }
+
+    fn keep_cover(&mut self, cover: &Cover) {
+        let covers = &mut self.meta.covers;
+        covers.push(CoverBytes {
+            size: cover.size.0,
+            subjects: cover.map.subjects,
+            root: cover.map.root.as_bytes().to_vec(),
+            leaf_index: cover.leaf_index.0,
+        });
+        if covers.len() > COVERS_KEPT {
+            covers.remove(0);
+            let first = covers[0].size;
+            self.recent.map.kept.retain(|_, (cover, _)| *cover >= first);
+            self.recent.map.covers_changed = true;
+        }
+    }
+
+    /// Lets go of the sizes that no heads leaf can bind any more, but for the nodes that one does.
+    fn trim_window(&mut self, size: u64) {
+        let later = self.window.sizes.split_off(&oldest_size(size));
+        for (size, state) in std::mem::replace(&mut self.window.sizes, later) {
+            for hash in state.gone {
+                let Some(node) = self.window.gone.remove(&hash) else {
+                    continue;
+                };
+                if let Some(cover) = self.cover_of(&node, size) {
+                    self.recent.map.kept.insert(hash, (cover, node));
+                }
+            }
+        }
+    }
+
+    /// The last heads leaf, by the size that it covers, in whose map a node is that went at size `gone`. No later heads leaf
+    /// can need the node, once it is out of the window.
+    fn cover_of(&self, node: &NodeSince, gone: u64) -> Option<u64> {
+        let mut covers = self.meta.covers.iter().rev().map(|cover| cover.size);
+        covers.find(|size| (node.since..gone).contains(size))
+    }
+
+    pub(super) fn find_map(&self, size: u64) -> Option<HeadMap> {
         if size < oldest_size(self.meta.tree_size) || size > self.meta.tree_size {
-            return Ok(None);
+            return None;
         }
-        if size == 0 {
-            return Ok(Some(HeadMap::default()));
+        match size {
+            0 => Some(HeadMap::default()),
+            size => self.window.sizes.get(&size).map(|state| state.map),
         }
-        if let Some(map) = self.recent.map.sizes.get(&size) {
-            return Ok(Some(*map));
+    }
+
+    pub(super) fn find_node(&self, hash: &Hash) -> Result<Option<NodeSince>, Error> {
+        let recent = &self.recent.map;
+        let in_memory = recent.nodes.get(hash).or_else(|| self.window.gone.get(hash));
+        if let Some(node) = in_memory.or_else(|| recent.kept.get(hash).map(|(_, node)| node)) {
+            return Ok(Some(node.clone()));
         }
         let read = || -> Result<_, redb::Error> {
-            let table = self.db.begin_read()?.open_table(SIZES)?;
-            Ok(table.get(size)?.map(|bytes| map_from(&bytes.value())))
+            let transaction = self.db.begin_read()?;
+            if let Some(node) = transaction.open_table(NODES)?.get(hash.as_bytes())? {
+                return Ok(Some(node_from(node.value())));
+            }
+            let kept = transaction.open_table(KEPT)?.get(hash.as_bytes())?;
+            Ok(kept.map(|node| node_from(&node.value()[8..])))
         };
         read().map_err(|error| self.failed(&error))
     }
 
-    pub(super) fn find_node(&self, hash: &Hash) -> Result<Option<Vec<u8>>, Error> {
-        if let Some((_, node)) = self.recent.map.nodes.get(hash) {
-            return Ok(Some(node.clone()));
+    /// Writes what has changed, and removes what no state has that may be asked for.
+    pub(super) fn flush_map(&self, transaction: &WriteTransaction) -> Result<(), redb::Error> {
+        let recent = &self.recent.map;
+        let mut nodes = transaction.open_table(NODES)?;
+        for hash in &recent.gone {
+            nodes.remove(hash.as_bytes())?;
         }
-        let read = || -> Result<_, redb::Error> {
-            let table = self.db.begin_read()?.open_table(NODES)?;
-            Ok(table.get(hash.as_bytes())?.map(|bytes| bytes.value()[8..].to_vec()))
-        };
-        read().map_err(|error| self.failed(&error))
+        for (hash, node) in &recent.nodes {
+            nodes.insert(hash.as_bytes(), node_bytes(node).as_slice())?;
+        }
+        let mut kept = transaction.open_table(KEPT)?;
+        if recent.covers_changed {
+            let first = self.meta.covers.first().map_or(0, |cover| cover.size);
+            kept.retain(|_, value| u64_at(value, 0) >= first)?;
+        }
+        for (hash, (cover, node)) in &recent.kept {
+            let value = [&cover.to_be_bytes()[..], &node_bytes(node)].concat();
+            kept.insert(hash.as_bytes(), value.as_slice())?;
+        }
+        let mut sizes = transaction.open_table(SIZES)?;
+        sizes.retain_in(..oldest_size(self.meta.tree_size), |_, _| false)?;
+        let newest = sizes.last()?.map_or(0, |(size, _)| size.value());
+        for (size, state) in self.window.sizes.range(newest + 1..) {
+            sizes.insert(*size, self.size_bytes(state).as_slice())?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn read_window(&self) -> Result<MapWindow, redb::Error> {
+        let mut window = MapWindow::default();
+        for found in self.db.begin_read()?.open_table(SIZES)?.iter()? {
+            let (size, value) = found?;
+            let (head, mut rest) = value.value().split_at(40);
+            let (root, subjects) = (Hash::from_bytes(hash_at(head, 0)), u64_at(head, 32));
+            let mut gone = Vec::new();
+            while let Some((fixed, more)) = rest.split_first_chunk::<9>() {
+                let (bytes, more) = more.split_at(usize::from(fixed[8]));
+                let hash = node_hash(bytes);
+                let (since, bytes) = (u64_at(fixed, 0), bytes.to_vec());
+                window.gone.insert(hash, NodeSince { since, bytes });
+                gone.push(hash);
+                rest = more;
+            }
+            let map = HeadMap { root, subjects };
+            window.sizes.insert(size.value(), SizeState { map, gone });
+        }
+        Ok(window)
+    }
+
+    fn size_bytes(&self, state: &SizeState) -> Vec<u8> {
+        let mut bytes = state.map.root.as_bytes().to_vec();
+        bytes.extend(state.map.subjects.to_be_bytes());
+        for node in state.gone.iter().filter_map(|hash| self.window.gone.get(hash)) {
+            bytes.extend(node.since.to_be_bytes());
+            bytes.push(node.bytes.len() as u8);
+            bytes.extend(&node.bytes);
+        }
+        bytes
     }
 
     /// Makes the map of a database that an earlier release wrote, from its heads. Its earlier states are not known, and no
@@ -130,13 +256,14 @@ impl StateStore {
             }
             Ok(heads)
         };
-        let mut map = MemoryMap::default();
+        let mut made = MemoryMap::default();
         for (subject, head) in read().map_err(|error| self.failed(&error))? {
-            map.set(map_entry(&subject.parse::<Subject>()?, &head))?;
+            made.set(map_entry(&subject.parse::<Subject>()?, &head))?;
         }
-        let size = self.meta.tree_size;
-        self.recent.map.sizes.insert(size, map.map);
-        self.recent.map.nodes = map.into_nodes().map(|(hash, node)| (hash, (size, node))).collect();
+        let (since, map, gone) = (self.meta.tree_size, made.map, Vec::new());
+        self.window.sizes.insert(since, SizeState { map, gone });
+        let nodes = made.into_nodes();
+        self.recent.map.nodes = nodes.map(|(hash, bytes)| (hash, NodeSince { since, bytes })).collect();
         self.meta.version = META_VERSION;
         self.flush()?;
         self.forget_recent();
@@ -144,89 +271,19 @@ impl StateStore {
     }
 }
 
-/// Adds what a new heads leaf covers; the oldest is let go.
-pub(super) fn keep_cover(covers: &mut Vec<CoverBytes>, cover: &Cover) {
-    covers.push(CoverBytes {
-        size: cover.size.0,
-        subjects: cover.map.subjects,
-        root: cover.map.root.as_bytes().to_vec(),
-        leaf_index: cover.leaf_index.0,
-    });
-    let first = covers.len().saturating_sub(COVERS_KEPT);
-    covers.drain(..first);
-}
-
-/// Writes what has changed, and removes what no state has that may be asked for.
-pub(super) fn flush(transaction: &WriteTransaction, recent: &RecentMap, meta: &Meta) -> Result<(), redb::Error> {
-    let mut nodes = transaction.open_table(NODES)?;
-    let mut in_window = transaction.open_table(GONE)?;
-    let mut kept = transaction.open_table(KEPT)?;
-    let oldest = oldest_size(meta.tree_size);
-    for (hash, (since, node)) in &recent.nodes {
-        // most nodes come and go between two flushes
-        let gone = recent.gone.get(hash).copied().unwrap_or(u64::MAX);
-        if gone > oldest || cover_of(meta, *since, gone).is_some() {
-            let value = [&since.to_be_bytes()[..], node].concat();
-            nodes.insert(hash.as_bytes(), value.as_slice())?;
-        }
-    }
-    let past = in_window
-        .range(..=(oldest, [u8::MAX; 32]))?
-        .map(|found| Ok(found?.0.value()));
-    let past = past.collect::<Result<Vec<_>, redb::Error>>()?;
-    for key in &past {
-        in_window.remove(key)?;
-    }
-    let recent_gone = recent.gone.iter().map(|(hash, gone)| (*gone, *hash.as_bytes()));
-    for (gone, hash) in past.into_iter().chain(recent_gone) {
-        let Some(since) = nodes.get(hash)?.map(|node| u64_at(node.value(), 0)) else {
-            continue;
-        };
-        if gone > oldest {
-            in_window.insert((gone, hash), ())?;
-        } else if let Some(cover) = cover_of(meta, since, gone) {
-            kept.insert((cover, hash), gone)?;
-        } else {
-            nodes.remove(hash)?;
-        }
-    }
-    // each stands under the last heads leaf that needs it, so that with the leaf it can go
-    let first_cover = meta.covers.first().map_or(0, |cover| cover.size);
-    let past = kept.range(..(first_cover, [0; 32]))?.map(|found| Ok(found?.0.value()));
-    for (cover, hash) in past.collect::<Result<Vec<_>, redb::Error>>()? {
-        kept.remove((cover, hash))?;
-        nodes.remove(hash)?;
-    }
-    let mut sizes = transaction.open_table(SIZES)?;
-    sizes.retain_in(..oldest, |_, _| false)?;
-    for (size, map) in recent.sizes.range(oldest..) {
-        sizes.insert(*size, map_bytes(map))?;
-    }
-    Ok(())
-}
-
 /// The smallest size of which the map is known in a tree of `size` leaves.
 fn oldest_size(size: u64) -> u64 {
     (size + 1).saturating_sub(MAP_WINDOW_LEAVES)
 }
 
-/// The last heads leaf, by the size that it covers, in whose map a node is that came at size `since` and went at `gone`.
-fn cover_of(meta: &Meta, since: u64, gone: u64) -> Option<u64> {
-    let mut covers = meta.covers.iter().rev().map(|cover| cover.size);
-    covers.find(|size| (since..gone).contains(size))
+fn node_bytes(node: &NodeSince) -> Vec<u8> {
+    [&node.since.to_be_bytes()[..], &node.bytes].concat()
 }
 
-fn map_bytes(map: &HeadMap) -> [u8; 40] {
-    let mut bytes = [0; 40];
-    bytes[..32].copy_from_slice(map.root.as_bytes());
-    bytes[32..].copy_from_slice(&map.subjects.to_be_bytes());
-    bytes
-}
-
-fn map_from(bytes: &[u8; 40]) -> HeadMap {
-    HeadMap {
-        root: Hash::from_bytes(hash_at(bytes, 0)),
-        subjects: u64_at(bytes, 32),
+fn node_from(value: &[u8]) -> NodeSince {
+    NodeSince {
+        since: u64_at(value, 0),
+        bytes: value[8..].to_vec(),
     }
 }
 

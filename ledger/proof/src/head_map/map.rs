@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::path::{MapPath, Step};
-use super::{MapEntry, MapKey, MapNode, WHAT, empty_map_root, sha256};
+use super::{MapEntry, MapKey, MapNode, WHAT, empty_map_root, node_hash};
 use crate::error::Error;
 use crate::hash::Hash;
 
@@ -206,7 +206,7 @@ fn read<N: HeadNodes + ?Sized>(nodes: &N, hash: &Hash) -> Result<MapNode, N::Err
     let bytes = nodes.node(hash)?.ok_or_else(|| Error::Missing {
         path: format!("node {hash} of the head map"),
     })?;
-    if sha256(&bytes) != *hash {
+    if node_hash(&bytes) != *hash {
         return Err(Error::malformed(WHAT, format!("the bytes kept as node {hash} have another hash")).into());
     }
     Ok(MapNode::from_bytes(&bytes)?)
