@@ -1,4 +1,5 @@
-"""The replicas of one ledger, founded by the command line as its help says, each a `dab serve` process on this machine."""
+"""The replicas of one ledger, founded by the command line as its help says, each a `dab serve` process: on this machine, or
+each on a machine of a network."""
 
 import signal
 import time
@@ -12,14 +13,18 @@ ORIGIN = "dab/group"
 class Group:
     """Replicas below a folder, some of them running, over one folder of tables."""
 
-    def __init__(self, directory, count=4, witness=()):
+    def __init__(self, directory, count=4, witness=(), network=None):
         self.directory, self.tables = Path(directory), Path(directory) / "tables"
         self.tables.mkdir(parents=True)
         self.nodes = []
         for n in range(1, count + 1):
-            node = Server(self.directory / f"n{n}", "--tables", self.tables)
+            own, place = ["--tables", self.tables], {}
+            if network:
+                place = {"host": network.host(n), "under": network.under(n)}
+                own += ["--host", network.host(n)]  # in the certificate that clients are shown
+            node = Server(self.directory / f"n{n}", *own, **place)
             self.nodes.append(node)
-            address = f"127.0.0.1:{free_port()}"
+            address = f"{node.host}:{free_port()}"
             line = node_verb("keys", "--data", node.data, "--origin", ORIGIN, "--name", f"n{n}", "--address", address)
             (self.directory / f"n{n}.line").write_text(line.stdout)
         self.founding = self.directory / "founding"

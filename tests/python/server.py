@@ -55,14 +55,14 @@ def free_port():
 
 class Server:
     """A `dab serve` process over a data directory. It is up when its `endpoint` file names the port it listens on. `under` is
-    a command to run it under, such as strace."""
+    a command to run it under, such as strace or one that enters another machine, whose address is then `host`."""
 
     # The longest that one call may take, and a command; `None` for as long as it takes.
     call_seconds_max, command_seconds_max = CALL_SECONDS_MAX, COMMAND_SECONDS_MAX
 
-    def __init__(self, data, *arguments, port=0, under=()):
+    def __init__(self, data, *arguments, port=0, under=(), host="127.0.0.1"):
         self.data, self.arguments, self.under = Path(data), arguments, under
-        self.port, self.process = port, None
+        self.host, self.port, self.process = host, port, None
         self.output = Path(f"{data}.log")
 
     def start(self):
@@ -71,7 +71,7 @@ class Server:
     def launch(self, **environment):
         """Starts the process; a replica serves only once a quorum of them runs."""
         self.audit_port = free_port()
-        command = [*self.under, dab_binary(), "serve", "--data", self.data, "--listen", f"127.0.0.1:{self.port}"]
+        command = [*self.under, dab_binary(), "serve", "--data", self.data, "--listen", f"{self.host}:{self.port}"]
         command += ["--audit-listen", f"127.0.0.1:{self.audit_port}", *self.arguments]
         (self.data / "endpoint").unlink(missing_ok=True)
         with self.output.open("ab") as output:
