@@ -10,7 +10,7 @@ from linearizable import APPEND, OK, READ, REFUSED, UNKNOWN, Operation
 APPENDS_OF_100 = 60
 WAIT_SECONDS_MAX = 180
 # One operation. Longer than an election; whoever waits for a node that is held or cut off tries another one then.
-CALL_SECONDS = 8
+CALL_SECONDS_MAX = 8
 PAUSE_SECONDS = 0.05
 # What the server says when nothing was written and nothing will be; anything else leaves it open.
 DENIALS = ("another commit came first", "the ledger could not answer", "nothing was written", "nothing was committed")
@@ -85,7 +85,7 @@ class Clients:
         while not self.stopping.is_set():
             node = self.group.nodes[at % len(self.group.nodes)]
             try:
-                with node.connect() as connection:
+                with node.connect(call_seconds_max=CALL_SECONDS_MAX) as connection:
                     while not self.stopping.is_set():
                         value += 1
                         kind = APPEND if chance.randrange(100) < APPENDS_OF_100 else READ

@@ -20,7 +20,8 @@ KILLED_LEADER = f"kill {LEADER}"
 KINDS = (*(f"{what} {whom}" for what in OF_ONE for whom in (LEADER, FOLLOWER)), "loss", *TOO_MUCH)
 SETTLED_MIN, SETTLED_MAX, LASTS_MIN, LASTS_MAX = 6, 16, 10, 40
 LASTS_WITHOUT_QUORUM = 4
-LOST_PERCENT_MIN, LOST_PERCENT_MAX = 5, 25
+# Beside another fault no replica can be spared, and leaders that lose much are soon none any more.
+LOST_ALONE_PERCENT_MAX, LOST_BESIDE_PERCENT_MAX = 25, 5
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,9 @@ def schedule(seed, rounds, kinds=KINDS):
         left = left or sorted(chance.sample(kinds, len(kinds)), key=lambda kind: kind != KILLED_LEADER)
         kind = left.pop(0)
         lasts = LASTS_WITHOUT_QUORUM if kind in TOO_MUCH else chance.randint(LASTS_MIN, LASTS_MAX)
-        lost = chance.randint(LOST_PERCENT_MIN, LOST_PERCENT_MAX) if kind == "loss" or chance.random() < 0.2 else 0
+        lost = chance.randint(1, LOST_BESIDE_PERCENT_MAX) if chance.random() < 0.2 else 0
+        if kind == "loss":
+            lost = chance.randint(LOST_BESIDE_PERCENT_MAX, LOST_ALONE_PERCENT_MAX)
         after = chance.randint(SETTLED_MIN, SETTLED_MAX)
         faults.append(Fault(kind, after, lasts, chance.randrange(1 << 16), lost))
     return faults

@@ -18,7 +18,8 @@ class Judgement:
 
     def wrongs(self):
         """What is wrong, one sentence each."""
-        found = []
+        found = [f"{node.data.name} has ended by itself" for node in self.group.nodes if not node.alive()]
+        found += [f"{node.data.name} has panicked" for node in self.group.nodes if "panicked at" in node.output.read_text()]
         receipts = [self._receipts(node) for node in self.group.nodes]
         self._wait_until(self._all_published, receipts[0])
         self._wait_until(self._one_checkpoint)

@@ -134,12 +134,13 @@ class Server:
     def public(self):
         return self.data / "public"
 
-    def connect(self, username="admin", password=None, autocommit=True, **options):
+    def connect(self, username="admin", password=None, autocommit=True, call_seconds_max=None, **options):
         """A connection by the stock ADBC driver, as a stranger's script would make it."""
+        call_seconds_max = call_seconds_max or self.call_seconds_max
         options |= {"username": username, "password": self.password if password is None else password}
         for call in (DatabaseOptions.TIMEOUT_QUERY, DatabaseOptions.TIMEOUT_UPDATE, DatabaseOptions.TIMEOUT_FETCH):
-            if self.call_seconds_max:
-                options.setdefault(call.value, str(self.call_seconds_max))
+            if call_seconds_max:
+                options.setdefault(call.value, str(call_seconds_max))
         if self.certificate:
             options.setdefault(DatabaseOptions.TLS_ROOT_CERTS.value, self.certificate)
         return flightsql.connect(self.url, db_kwargs=options, autocommit=autocommit)
