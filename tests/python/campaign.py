@@ -2,9 +2,9 @@
 
     python campaign.py [--rounds N] [--only KIND]... [--seed N] [--dir DIR]
 
-makes the machines out of network namespaces of its own; DAB_BINARY names the binary. `--only "kill leader"` measures failovers. Exit status
-0: every answer fits one list of each table, nothing acknowledged is lost, all replicas tell one ledger. What is wrong is said in
-sentences, and the files stay in the directory.
+makes the machines out of network namespaces of its own; DAB_BINARY names the binary. `--only "kill leader"` measures
+failovers. Exit status 0: every answer fits one list for each table, nothing acknowledged is lost, all replicas tell one
+ledger. What is wrong is said in sentences, and the files stay in the directory.
 """
 
 import argparse
@@ -52,7 +52,8 @@ def main():
 
 def parsed():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=len(KINDS), help=f"faults, one after the other [default: {len(KINDS)}]")
+    rounds = len(KINDS)
+    parser.add_argument("--rounds", type=int, default=rounds, help=f"faults, one after the other [default: {rounds}]")
     parser.add_argument("--only", action="append", choices=KINDS, help="this kind of fault; to be given once for each kind")
     seed = int(os.environ.get("DAB_TEST_SEED") or random.SystemRandom().randrange(1 << 32))
     parser.add_argument("--seed", type=int, default=seed, help="draws the faults [default: DAB_TEST_SEED, or by chance]")
@@ -109,8 +110,8 @@ def report(history, failovers, errors):
     for words, count in errors.most_common():
         say(f"  {count} x {words}")
     if failovers:
-        median, longest = statistics.median(failovers), max(failovers)
-        say(f"failover: {len(failovers)} leaders killed; median {median:.2f} s, max {longest:.2f} s to the next acknowledged append")
+        figures = f"median {statistics.median(failovers):.2f} s, max {max(failovers):.2f} s"
+        say(f"failover: {len(failovers)} leaders killed; {figures} to the next acknowledged append")
 
 
 def tell_but_for_underflows(unraisable):

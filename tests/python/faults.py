@@ -26,8 +26,8 @@ LOST_ALONE_PERCENT_MAX, LOST_BESIDE_PERCENT_MAX = 25, 5
 
 @dataclass(frozen=True)
 class Fault:
-    """`after` so many acknowledged operations it happens, and lasts for so many more. Which of the others it is, where that is
-    open, `drawn` decides. `lost_percent` of the packets between replicas are lost meanwhile."""
+    """`after` so many acknowledged operations it happens, and lasts for so many more. Which of the others it is, where that
+    is open, `drawn` decides. `lost_percent` of the packets between replicas are lost meanwhile."""
 
     kind: str
     after: int
@@ -44,8 +44,8 @@ class Fault:
 
 
 def schedule(seed, rounds, kinds=KINDS):
-    """Each kind once before one comes again, so that a short run has most of them, and a killed leader first: each run shall tell
-    how long a failover takes."""
+    """Each kind once before one comes again, so that a short run has most of them, and a killed leader first: each run shall
+    tell how long a failover takes."""
     chance, faults, left = random.Random(f"{seed} faults"), [], []
     for _ in range(rounds):
         left = left or sorted(chance.sample(kinds, len(kinds)), key=lambda kind: kind != KILLED_LEADER)
@@ -90,7 +90,8 @@ class Faults:
     def _failover(self, leader, table):
         """Kills the leader. Seconds until the first append is acknowledged of those that are sent to the others then."""
         others = [node for node in self.group.nodes if node is not leader]
-        probes = [Probe(node, table, self.history, 10_000_000 * (1 + len(self.failovers)) + n) for n, node in enumerate(others)]
+        first_value = 10_000_000 * (1 + len(self.failovers))
+        probes = [Probe(node, table, self.history, first_value + n) for n, node in enumerate(others)]
         killed = time.monotonic()
         self.group.kill(leader)
         for probe in probes:

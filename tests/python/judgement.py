@@ -1,4 +1,4 @@
-"""What is held against the replicas when a campaign is over: their clients' history, their files, their receipts, each other."""
+"""What is held against the replicas when a campaign is over: their clients' history, receipts, files, and each other."""
 
 import json
 import time
@@ -11,42 +11,47 @@ from server import dab_binary, dab_verify_binary, run
 
 
 class Judgement:
-    """Stops the nodes on the way: what an auditor reads are files."""
+    """Over the tables of a campaign. Stops the nodes on the way: what an auditor reads are files."""
 
     def __init__(self, group, history, tables):
         self.group, self.history, self.tables = group, history, tables
 
     def wrongs(self):
         """What is wrong, one sentence each."""
-        found = [f"{node.data.name} has ended by itself" for node in self.group.nodes if not node.alive()]
-        found += [f"{node.data.name} has panicked" for node in self.group.nodes if "panicked at" in node.output.read_text()]
-        receipts = [self._receipts(node) for node in self.group.nodes]
-        self._wait_until(self._all_published, receipts[0])
-        self._wait_until(self._one_checkpoint)
+        nodes = self.group.nodes
+        found = [f"{node.data.name} has ended by itself" for node in nodes if not node.alive()]
+        found += [f"{node.data.name} has panicked" for node in nodes if "panicked at" in node.output.read_text()]
+        # what a client gave up waiting for may still come; then all is told once more
+        deadline = time.monotonic() + WAIT_SECONDS_MAX
+        while (differences := self._differences()) and time.monotonic() < deadline:
+            time.sleep(1)
+        found += differences
         self.group.stop()
-        found += wrongs(self.history.operations, {table: self._list(table) for table in self.tables})
-        found += self._wrong_receipts(receipts)
-        for node in self.group.nodes:
+        found += wrongs(self.history.operations, self.lists)
+        found += self._wrong_receipts()
+        for node in nodes:
             found += self._wrong_audits(node)
+        return found
+
+    def _differences(self):
+        """Between what the nodes say and the tables' files. Remembers both."""
+        self.receipts = {node.data.name: self._receipts(node) for node in self.group.nodes}
+        self.lists = {table: self._list(table) for table in self.tables}
+        versions = {(table, version) for table, values in self.lists.items() for version in range(1 + len(values))}
+        found = [
+            f"{name} has receipts, the folder versions, that the other has not: {sorted(set(receipts) ^ versions)}"
+            for name, receipts in self.receipts.items()
+            if set(receipts) != versions
+        ]
+        # who signed a checkpoint may differ, but not of what
+        notes = {node.data.name: (node.public / "checkpoint").read_text() for node in self.group.nodes}
+        if len({note.split("\n\n")[0] for note in notes.values()}) > 1:
+            found.append(f"the checkpoints differ: {notes}")
         return found
 
     def _receipts(self, node):
         rows = node.query("SELECT table_name, version, proof FROM dab.receipts")
         return {(table, version): proof for table, version, proof in rows if table in self.tables}
-
-    def _wait_until(self, true, *arguments):
-        deadline = time.monotonic() + WAIT_SECONDS_MAX
-        while not true(*arguments):
-            assert time.monotonic() < deadline, f"within {WAIT_SECONDS_MAX} s not {true.__name__}"
-            time.sleep(0.1)
-
-    def _all_published(self, receipts):
-        return all(self._commit(table, version).exists() for table, version in receipts)
-
-    def _one_checkpoint(self):
-        """Nothing new comes, so each has the last one soon. Who signed it may differ."""
-        notes = {(node.public / "checkpoint").read_text().split("\n\n")[0] for node in self.group.nodes}
-        return len(notes) == 1
 
     def _commit(self, table, version):
         return self.group.tables / table / "_delta_log" / f"{version:020d}.json"
@@ -62,22 +67,19 @@ class Judgement:
             version += 1
         return values
 
-    def _wrong_receipts(self, of_nodes):
-        """Each version of each table has one at every node, and a verifier takes it with the trust of another node."""
-        found = []
-        expected = {(table, version) for table in self.tables for version in range(1 + len(self._list(table)))}
-        for node, receipts in zip(self.group.nodes, of_nodes):
-            if set(receipts) != expected:
-                found.append(f"{node.data.name}: receipts differ from versions: {sorted(set(receipts) ^ expected)}")
+    def _wrong_receipts(self):
+        """Each commit file with a receipt of one node and the trust of another, in turns."""
+        found, nodes = [], self.group.nodes
         path = self.group.directory / "receipt.tlog-proof"
-        for n, ((table, version), proof) in enumerate(sorted(of_nodes[0].items())):
-            nodes = self.group.nodes
-            path.write_text(of_nodes[n % len(nodes)].get((table, version), proof))
-            commit = self._commit(table, version)
-            trust = nodes[(n + 1) % len(nodes)].trust
+        for n, (table, version) in enumerate(sorted(self.receipts[nodes[0].data.name])):
+            proof = self.receipts[nodes[n % len(nodes)].data.name].get((table, version))
+            if proof is None:
+                continue  # told by the differences
+            path.write_text(proof)
+            trust, commit = nodes[(n + 1) % len(nodes)].trust, self._commit(table, version)
             done = run(dab_verify_binary(), "verify", path, "--trust", trust, "--commit", commit, check=False)
             if done.returncode != 0:
-                found.append(f"receipt of {table} version {version}: {done.stdout}{done.stderr}")
+                found.append(f"the receipt of {table} version {version}: {done.stdout}{done.stderr}")
         return found
 
     def _wrong_audits(self, node):

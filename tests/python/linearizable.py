@@ -1,16 +1,16 @@
 """Whether what clients of several nodes saw could have been seen of one list in one place: linearizability.
 
-Each table is a list. An append adds one value that nobody else adds; a read sees the values that are there. At the end the list
-itself is known: each version of a table adds what one commit added. A history is linearizable if each operation can be given a
-moment between its invocation and its completion so that, one after the other, they explain every answer. The list fixes the order
-of the appends, and what a read has seen fixes between which two of them it stands:
+Each table is a list. An append adds one value that nobody else adds; a read sees the values that are there. At the end the
+list itself is known: each version of a table adds what one commit added. A history is linearizable if each operation can be
+given a moment between its invocation and its completion so that, one after the other, they explain every answer. The list
+fixes the order of the appends, and what a read has seen fixes between which two of them it stands:
 
     slot     0       1       2       3       4              read of nothing: slot 0      append number k: slot 2k - 1
            (empty)  [a]           [a, b]                    read of k values: slot 2k
 
-So all is settled but for reads of one slot, which may stand in any order. The moments exist exactly if no operation that had been
-completed before another was invoked has a higher slot than it. Tables are independent objects, for which it is enough that each is
-linearizable by itself.
+So all is settled but for reads of one slot, which may stand in any order. The moments exist exactly if no operation that
+had been completed before another was invoked has a higher slot than it. Tables are independent objects, for which it is
+enough that each is linearizable by itself.
 """
 
 import math
@@ -41,8 +41,8 @@ class Operation:
 
 
 def wrongs(operations, lists):
-    """What is wrong with a history, one sentence each; none if it is linearizable. `lists` has for each table the values that
-    its versions added, in their order, read when all was over."""
+    """What is wrong with a history, one sentence each; none if it is linearizable. `lists` has for each table the values
+    that its versions added, in their order, read when all was over."""
     found = []
     for table in sorted({operation.table for operation in operations} | set(lists)):
         of_table = [operation for operation in operations if operation.table == table]
@@ -52,7 +52,8 @@ def wrongs(operations, lists):
 
 def wrongs_of_table(table, operations, values):
     appends = {operation.value: operation for operation in operations if operation.kind == APPEND}
-    found = [f"{table}: {value} is there {values.count(value)} times" for value in sorted(set(values)) if values.count(value) > 1]
+    doubled = sorted({value for value in values if values.count(value) > 1})
+    found = [f"{table}: {value} is there {values.count(value)} times" for value in doubled]
     found += [f"{table}: {value} is there, and nobody appended it" for value in sorted(set(values) - set(appends))]
     for append in appends.values():
         if append.outcome == OK and append.value not in values:

@@ -1,13 +1,16 @@
 """Machines that are network namespaces of Linux, and a network between them that can be cut and made to lose packets.
 
-`in_a_world_of_its_own` starts a program in fresh user, mount, process and network namespaces: it may do there what else only
-root may, nothing of it is seen outside, and all of it ends with the program. Within, a `Network` joins the machines:
+`in_a_world_of_its_own` starts a program in fresh user, mount, process and network namespaces: it may do there what else
+only root may, nothing of it is seen outside, and all of it ends with the program. Within, a `Network` joins the machines:
 
     clients -- bridge br0 (10.77.0.254) --+-- n1 (10.77.0.1)
                                           +-- n2 (10.77.0.2)  ...
 
-Packets between two machines pass the bridge, where nftables drops some: all from one to another, or some of all by chance. Who is
-cut off learns nothing of it. Packets between the clients and the machines are never dropped.
+Packets between two machines pass the bridge, where nftables drops some: all from one to another, or some of all by chance.
+Who is cut off learns nothing of it. Packets between the clients and the machines are never dropped.
+
+What is cut one way is cut for packets. TCP lets what was under way the other way still arrive, some ten segments, and then
+waits for acknowledgements that do not come: the connection is deaf on one side for a while, and then dead on both.
 """
 
 import os

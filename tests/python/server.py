@@ -54,8 +54,8 @@ def free_port():
 
 
 class Server:
-    """A `dab serve` process over a data directory. It is up when its `endpoint` file names the port it listens on. `under` is
-    a command to run it under, such as strace or one that enters another machine, whose address is then `host`."""
+    """A `dab serve` process over a data directory. It is up when its `endpoint` file names the port it listens on. `under`
+    is a command to run it under, such as strace, or what enters another machine, whose address is then `host`."""
 
     # The longest that one call may take, and a command; `None` for as long as it takes.
     call_seconds_max, command_seconds_max = CALL_SECONDS_MAX, COMMAND_SECONDS_MAX

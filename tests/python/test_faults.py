@@ -1,7 +1,7 @@
-"""Four replicas on machines of their own (network namespaces), under load: killed, stopped, cut off one way and both, with packets
-lost. Is all that clients saw the work of one list for each table, with nothing acknowledged lost? How long does a failover take?
+"""Four replicas on machines of their own (network namespaces), under load: killed, held, cut off one way and both, packets
+lost. Could one list for each table have answered all that clients saw, nothing acknowledged lost? How long is a failover?
 
-`campaign.py` does it, and does it for as long as wanted when called by hand. The seed is printed; DAB_TEST_SEED replays the faults."""
+`campaign.py` does it, for as long as wanted when called by hand. The seed is printed; DAB_TEST_SEED replays the faults."""
 
 import sys
 from pathlib import Path
