@@ -23,7 +23,7 @@ TOOLS = ("unshare", "nsenter", "mount", "ip", "nft")
 OWN_WORLD = ("--user", "--map-root-user", "--mount", "--net", "--pid", "--fork", "--mount-proc", "--kill-child")
 PREFIX = "10.77.0"
 RULES = "table bridge faults {{ chain links {{ type filter hook forward priority 0; policy accept; {}\n}}\n}}"
-LOST = "numgen random mod 100 < {} drop"
+LOST = "numgen random mod 100 <= {} drop"
 
 
 def why_not():
@@ -33,7 +33,7 @@ def why_not():
         return f"not installed: {', '.join(missing)}"
     # everything that a network needs of the kernel, and that a container may be denied
     steps = ["mount -t tmpfs none /run", "ip netns add n1", "ip link add br0 type bridge"]
-    steps += ["ip link add veth1 type veth peer name eth0 netns n1", f"nft '{RULES.format(LOST.format(1))}'"]
+    steps += ["ip link add veth1 type veth peer name eth0 netns n1", f"nft '{RULES.format(LOST.format(0))}'"]
     done = in_a_world_of_its_own("sh", "-c", " && ".join(steps), capture_output=True, text=True)
     if done.returncode != 0:
         return f"no network namespaces with nftables can be made here: {done.stderr.strip()}"
@@ -91,7 +91,7 @@ class Network:
         rules = [f"ip saddr {self.host(a)} ip daddr {self.host(b)} drop" for a, b in sorted(self.cuts)]
         if self.lost_percent:
             everyone = f"{{ {', '.join(map(self.host, self.machines))} }}"
-            rules.append(f"ip saddr {everyone} ip daddr {everyone} {LOST.format(self.lost_percent)}")
+            rules.append(f"ip saddr {everyone} ip daddr {everyone} {LOST.format(self.lost_percent - 1)}")
         # one transaction: no packet meets the half of it
         lines = ["flush chain bridge faults links", *(f"add rule bridge faults links {rule}" for rule in rules)]
         tool("nft", "\n".join(lines))
