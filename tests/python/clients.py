@@ -1,6 +1,7 @@
 """Clients that append to tables and read them at any node, and remember each operation with its times and its outcome."""
 
 import random
+import re
 import threading
 import time
 from collections import Counter
@@ -12,6 +13,7 @@ WAIT_SECONDS_MAX = 180
 # One operation. Longer than an election; whoever waits for a node that is held or cut off tries another one then.
 CALL_SECONDS_MAX = 8
 PAUSE_SECONDS = 0.05
+ADDRESS = re.compile(r"\d+(\.\d+){3}:\d+")
 # What the server says when nothing was written and nothing will be; anything else leaves it open.
 DENIALS = ("another commit came first", "the ledger could not answer", "nothing was written", "nothing was committed")
 
@@ -95,6 +97,6 @@ class Clients:
                 self.defects.append(error)
                 return
             except Exception as error:  # whatever a driver makes of a node that is gone
-                self.errors[str(error).replace("\n", " ")[:200]] += 1
+                self.errors[ADDRESS.sub("ADDRESS", " ".join(str(error).split()))[:150]] += 1
                 at += 1
                 time.sleep(PAUSE_SECONDS)

@@ -10,6 +10,10 @@ from linearizable import wrongs
 from server import dab_binary, dab_verify_binary, run
 
 
+# What a replica says of others' work, and none may say of honest ones.
+ACCUSATIONS = ("never ratified", "is not the ratified one", "no copy of it is kept", "refused a replica's message")
+
+
 class Judgement:
     """Over the tables of a campaign. Stops the nodes on the way: what an auditor reads are files."""
 
@@ -20,7 +24,7 @@ class Judgement:
         """What is wrong, one sentence each."""
         nodes = self.group.nodes
         found = [f"{node.data.name} has ended by itself" for node in nodes if not node.alive()]
-        found += [f"{node.data.name} has panicked" for node in nodes if "panicked at" in node.output.read_text()]
+        found += [f"{node.data.name} says: {line}" for node in nodes for line in bad_lines(node)]
         # what a client gave up waiting for may still come; then all is told once more
         deadline = time.monotonic() + WAIT_SECONDS_MAX
         while (differences := self._differences()) and time.monotonic() < deadline:
@@ -35,23 +39,26 @@ class Judgement:
 
     def _differences(self):
         """Between what the nodes say and the tables' files. Remembers both."""
-        self.receipts = {node.data.name: self._receipts(node) for node in self.group.nodes}
+        # proofs cost something: each table has its receipts of one node, in turns
+        self.receipts = {table: self._receipts(self._node(n), table) for n, table in enumerate(self.tables)}
         self.lists = {table: self._list(table) for table in self.tables}
-        versions = {(table, version) for table, values in self.lists.items() for version in range(1 + len(values))}
-        found = [
-            f"{name} has receipts, the folder versions, that the other has not: {sorted(set(receipts) ^ versions)}"
-            for name, receipts in self.receipts.items()
-            if set(receipts) != versions
-        ]
+        found = []
+        for n, table in enumerate(self.tables):
+            receipts, versions = sorted(self.receipts[table]), list(range(1 + len(self.lists[table])))
+            if receipts != versions:
+                name = self._node(n).data.name
+                found.append(f"{table} has in its folder the versions {versions}, receipts at {name} {receipts}")
         # who signed a checkpoint may differ, but not of what
         notes = {node.data.name: (node.public / "checkpoint").read_text() for node in self.group.nodes}
         if len({note.split("\n\n")[0] for note in notes.values()}) > 1:
             found.append(f"the checkpoints differ: {notes}")
         return found
 
-    def _receipts(self, node):
-        rows = node.query("SELECT table_name, version, proof FROM dab.receipts")
-        return {(table, version): proof for table, version, proof in rows if table in self.tables}
+    def _node(self, n):
+        return self.group.nodes[n % len(self.group.nodes)]
+
+    def _receipts(self, node, table):
+        return dict(node.query(f"SELECT version, proof FROM dab.receipts WHERE table_name = '{table}'"))
 
     def _commit(self, table, version):
         return self.group.tables / table / "_delta_log" / f"{version:020d}.json"
@@ -68,18 +75,15 @@ class Judgement:
         return values
 
     def _wrong_receipts(self):
-        """Each commit file with a receipt of one node and the trust of another, in turns."""
-        found, nodes = [], self.group.nodes
-        path = self.group.directory / "receipt.tlog-proof"
-        for n, (table, version) in enumerate(sorted(self.receipts[nodes[0].data.name])):
-            proof = self.receipts[nodes[n % len(nodes)].data.name].get((table, version))
-            if proof is None:
-                continue  # told by the differences
-            path.write_text(proof)
-            trust, commit = nodes[(n + 1) % len(nodes)].trust, self._commit(table, version)
-            done = run(dab_verify_binary(), "verify", path, "--trust", trust, "--commit", commit, check=False)
-            if done.returncode != 0:
-                found.append(f"the receipt of {table} version {version}: {done.stdout}{done.stderr}")
+        """Each commit file with the receipt of one node and the trust of another."""
+        found, path = [], self.group.directory / "receipt.tlog-proof"
+        for n, (table, receipts) in enumerate(self.receipts.items()):
+            for version, proof in receipts.items():
+                path.write_text(proof)
+                trust, commit = self._node(n + 1).trust, self._commit(table, version)
+                done = run(dab_verify_binary(), "verify", path, "--trust", trust, "--commit", commit, check=False)
+                if done.returncode != 0:
+                    found.append(f"the receipt of {table} version {version}: {done.stdout}{done.stderr}")
         return found
 
     def _wrong_audits(self, node):
@@ -91,3 +95,8 @@ class Judgement:
             if done.returncode != 0:
                 found.append(f"dab audit by the files of {node.data.name}: {audit}: {done.stdout}{done.stderr}")
         return found
+
+
+def bad_lines(node):
+    words = (*ACCUSATIONS, "panicked at")
+    return [line for line in node.output.read_text().splitlines() if any(each in line for each in words)]
