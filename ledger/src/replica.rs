@@ -35,6 +35,7 @@ use crate::state_machine::entry::ProposalBytes;
 use crate::state_machine::{LedgerEntry, Settings};
 use guard::Refusal;
 use message::{Content, Held, NoteBytes, PeerMessage};
+use pending::HandedOver;
 
 /// Ticks between two notes of a replica that waits for the quorum.
 const ASK_TICKS: u64 = 5;
@@ -319,9 +320,22 @@ impl Replica {
         self.driver.raft_log()
     }
 
+    /// What is handed over now counts as handed to the leader of this term.
+    fn now(&self) -> HandedOver {
+        HandedOver {
+            at: self.ticks,
+            term: self.driver.term(),
+        }
+    }
+
     fn ask_reads(&mut self) {
+        let now = self.now();
+        // a leader that has committed nothing in its term drops what others ask, without a word
+        if self.machine.applied_position().term != now.term {
+            return;
+        }
         let mut refused = false;
-        for request in self.machine.pending().due_reads(self.ticks) {
+        for request in self.machine.pending().due_reads(now) {
             refused = refused || self.driver.read_index(request.to_vec()).is_err();
             if refused {
                 self.machine.pending().not_asked(&request);

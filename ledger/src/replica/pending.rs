@@ -1,8 +1,9 @@
 //! What the clients of this replica wait for.
 //!
 //! A proposal stays here from the moment it is taken until its outcome is applied, however often the leadership changes
-//! meanwhile: it is handed to whoever leads, again and again, until an entry that holds it is applied here or its time is
-//! over. Handing it over twice is harmless, since the ledger decides by the statements' text.
+//! meanwhile: it is handed to whoever leads, again and again, and at once to the leader of a new term, until an entry that
+//! holds it is applied here or its time is over. Handing it over twice is harmless, since the ledger decides by the
+//! statements' text.
 
 use std::collections::BTreeMap;
 
@@ -38,14 +39,28 @@ struct OpenProposal {
     proposal: ProposalBytes,
     answer: Answer<crate::notary::Outcome>,
     deadline: u64,
-    handed_over: Option<u64>,
+    handed_over: Option<HandedOver>,
 }
 
 #[derive(Debug)]
 struct OpenRead {
     readers: Vec<Answer<()>>,
     deadline: u64,
-    asked: Option<u64>,
+    asked: Option<HandedOver>,
+}
+
+/// When a request was last handed to a leader, and to that of which term.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct HandedOver {
+    pub(crate) at: u64,
+    pub(crate) term: u64,
+}
+
+impl HandedOver {
+    /// Whether it is time to hand it over again: that leader leads no more, or has had its time.
+    fn is_over(self, now: Self) -> bool {
+        self.term != now.term || self.at + AGAIN_TICKS <= now.at
+    }
 }
 
 impl Pending {
@@ -97,9 +112,9 @@ impl Pending {
         self.reads.insert(request, open);
     }
 
-    /// Proposals to hand over now: those that were not, or too long ago. Each counts as handed over.
-    pub(crate) fn due(&mut self, now: u64) -> Vec<ProposalBytes> {
-        let due = |open: &&mut OpenProposal| open.handed_over.is_none_or(|at| at + AGAIN_TICKS <= now);
+    /// Proposals to hand over now: those that were not, to another leader, or too long ago. Each counts as handed over.
+    pub(crate) fn due(&mut self, now: HandedOver) -> Vec<ProposalBytes> {
+        let due = |open: &&mut OpenProposal| open.handed_over.is_none_or(|before| before.is_over(now));
         let due = self.proposals.values_mut().filter(due);
         due.map(|open| {
             open.handed_over = Some(now);
@@ -109,8 +124,8 @@ impl Pending {
     }
 
     /// Reads to ask for now. An answer to an earlier asking of the same read still counts.
-    pub(crate) fn due_reads(&mut self, now: u64) -> Vec<RequestId> {
-        let due = |(_, open): &(&RequestId, &mut OpenRead)| open.asked.is_none_or(|at| at + AGAIN_TICKS <= now);
+    pub(crate) fn due_reads(&mut self, now: HandedOver) -> Vec<RequestId> {
+        let due = |(_, open): &(&RequestId, &mut OpenRead)| open.asked.is_none_or(|before| before.is_over(now));
         let due = self.reads.iter_mut().filter(due);
         due.map(|(request, open)| {
             open.asked = Some(now);

@@ -20,7 +20,8 @@ impl Replica {
         let Some(leader) = self.driver.leader() else {
             return Ok(());
         };
-        let due = self.machine.pending().due(self.ticks);
+        let now = self.now();
+        let due = self.machine.pending().due(now);
         if self.driver.leads() {
             due.into_iter().for_each(|proposal| self.enqueue(proposal));
             return Ok(());
