@@ -17,7 +17,7 @@
 mod tests;
 
 use prost_for_raft::Message as _;
-use raft::eraftpb::{ConfChange, ConfChangeV2, ConfState, Entry, EntryType, HardState, Message};
+use raft::eraftpb::{ConfChange, ConfChangeV2, ConfState, Entry, EntryType, HardState, Message, MessageType};
 use raft::{Config, INVALID_ID, RawNode, StateRole};
 
 use super::log_storage::{Batch, LogStorage};
@@ -153,6 +153,10 @@ impl Driver {
     /// replica that is no member any more, say) is as good as lost.
     pub(crate) fn receive(&mut self, from: u64, message: Message) -> Result<(), Refusal> {
         guard::admit(&self.node, self.agreed.as_ref(), from, &message)?;
+        // raft-rs would send it on in the asker's name, which nobody believes of another; whoever asked asks the next leader
+        if message.msg_type == MessageType::MsgReadIndex as i32 && !self.leads() {
+            return Ok(());
+        }
         let message = guard::without_hints(message);
         if let Err(error) = self.node.step(message) {
             tracing::debug!(from, %error, "raft turned a message down");

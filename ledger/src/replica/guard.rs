@@ -82,6 +82,10 @@ pub(crate) fn admit(
     if message.priority != 0 || message.deprecated_priority != 0 {
         return Err(Refusal::Kind);
     }
+    // of a former term, from an honest leader that was held, say: raft-rs reads no more of it, and tells of the present term
+    if has_term && message.term < raft.term {
+        return Ok(());
+    }
     // where a read stands in the log is the leader's to say
     if kind == MessageType::MsgReadIndexResp && raft.leader_id != from {
         return Err(Refusal::Leader);

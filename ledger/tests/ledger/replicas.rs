@@ -169,11 +169,60 @@ fn what_waits_for_a_dead_leader_is_handed_to_the_next_one_at_once() {
     }
 }
 
+/// A replica that led no more sent reads of others on in their names; the leader refused them, and its log accused an honest
+/// replica.
+#[test]
+fn a_read_that_comes_late_to_a_former_leader_is_sent_on_to_nobody() {
+    let mut cores = cores();
+    let former = settled(&mut cores);
+    let asker = 1 + former % REPLICAS;
+    let _answer = core(&mut cores, asker).read();
+    let late = sent(asker, core(&mut cores, asker));
+    replace(&mut cores, former);
+    assert!(late.iter().any(|(_, to, _)| *to == former), "the leader is asked");
+    sent(former, core(&mut cores, former));
+    for (from, _, message) in late.into_iter().filter(|(_, to, _)| *to == former) {
+        core(&mut cores, former).receive(from, message).unwrap();
+    }
+    assert!(sent(former, core(&mut cores, former)).is_empty(), "a read is sent on");
+}
+
+/// A leader that had been held came back with what it had not got committed. Its entries were refused as contradictions, which
+/// accused an honest replica, and kept from it that others had been elected.
+#[test]
+fn a_leader_that_was_away_is_told_of_the_new_term() {
+    let mut cores = cores();
+    let former = settled(&mut cores);
+    let _lost = core(&mut cores, former).propose(&one_leaf("lost"));
+    let late = sent(former, core(&mut cores, former));
+    let leader = replace(&mut cores, former);
+    assert!(late.iter().any(|(_, to, _)| *to == leader), "the entry is sent to all");
+    sent(leader, core(&mut cores, leader));
+    for (from, _, message) in late.into_iter().filter(|(_, to, _)| *to == leader) {
+        core(&mut cores, leader).receive(from, message).unwrap();
+    }
+    let answers = sent(leader, core(&mut cores, leader));
+    assert!(
+        answers.iter().any(|(_, to, _)| *to == former),
+        "the former leader is told nothing"
+    );
+}
+
 /// The leader, once its term has begun for all.
 fn settled(cores: &mut [Core]) -> u64 {
     let leader = elect(cores, None, |_, _| true);
     for _ in 0..3 {
         round(cores);
     }
+    leader
+}
+
+/// Another leader, whom the former one follows in the end.
+fn replace(cores: &mut [Core], former: u64) -> u64 {
+    let leader = elect(cores, Some(former), |from, to| from != former && to != former);
+    for _ in 0..5 {
+        round(cores);
+    }
+    assert!(!core(cores, former).state().leads);
     leader
 }
