@@ -91,6 +91,11 @@ impl Certifier {
         }
     }
 
+    /// Whose cosignatures certify.
+    pub(crate) fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
     /// The last certified checkpoint.
     pub(crate) fn certified(&self) -> Option<&SignedCheckpoint> {
         self.certified.as_ref().map(|(checkpoint, _)| checkpoint)

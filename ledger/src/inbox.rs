@@ -7,6 +7,7 @@ use parking_lot::Mutex;
 
 use crate::peer::{Inbox, ReplicaId};
 use crate::pool::Pool;
+use crate::snapshot::incoming::Wanted;
 
 /// Messages of one replica that may wait. A round takes them all, so many wait only while the disk is slow; and one that
 /// floods does not take the others' places.
@@ -24,6 +25,11 @@ pub(crate) enum Arrival {
     /// What was sent there may be lost.
     Unreachable {
         to: u64,
+    },
+    /// A file that was wanted, or that it could not be had.
+    Fetched {
+        wanted: Wanted,
+        file: Option<Bytes>,
     },
 }
 
@@ -54,6 +60,17 @@ impl PeerInbox {
     /// All that has arrived.
     pub(crate) fn take(&self) -> Vec<Arrival> {
         std::mem::take(&mut *self.waiting.lock()).arrivals
+    }
+
+    /// Takes what was wanted of another replica, which was asked for one file at a time.
+    pub(crate) fn fetched(&self, wanted: Wanted, file: Option<Bytes>) {
+        let from = ReplicaId(wanted.from);
+        self.put(from, Arrival::Fetched { wanted, file }, 0);
+    }
+
+    /// Has the owner look at once.
+    pub(crate) fn wake(&self) {
+        self.pool.wake();
     }
 
     fn put(&self, of: ReplicaId, arrival: Arrival, size: usize) {
@@ -102,6 +119,7 @@ mod tests {
         let from = |arrival: &Arrival| match arrival {
             Arrival::Message { from, message } => (*from, message.len()),
             Arrival::Unreachable { to } => (*to, 0),
+            Arrival::Fetched { wanted, .. } => (wanted.from, 0),
         };
         assert_eq!(
             taken.iter().map(from).collect::<Vec<_>>(),

@@ -59,6 +59,9 @@ mod raft;
 mod replica;
 
 #[cfg(feature = "node")]
+mod snapshot;
+
+#[cfg(feature = "node")]
 mod machine;
 #[cfg(feature = "node")]
 mod state_machine;
@@ -79,6 +82,8 @@ mod shared;
 
 #[cfg(feature = "node")]
 pub mod peer;
+#[cfg(feature = "node")]
+mod peer_files;
 
 #[cfg(feature = "node")]
 mod audit_page;

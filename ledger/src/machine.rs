@@ -9,6 +9,7 @@
 //! and comes to the same root. What is not certified yet is applied, but nobody sees it.
 
 mod answers;
+mod install;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -24,6 +25,7 @@ use crate::raft::{Application, LogStorage, Position};
 use crate::reader::IssuedCheckpoint;
 use crate::replica::pending::Pending;
 use crate::shared::Shared;
+use crate::snapshot::Target;
 use crate::state_machine::entry::Content;
 use crate::state_machine::{Effects, LedgerEntry, Settings, StateView, Verdict, apply};
 use crate::state_store::Meta;
@@ -31,7 +33,7 @@ use crate::tile_store::TileStore;
 use dab_proof::checkpoint::SignedCheckpoint;
 use dab_proof::tree::{Frontier, LeafIndex, TreeSize};
 use prost_for_raft::Message as _;
-use raft::eraftpb::{ConfState, Message};
+use raft::eraftpb::{ConfState, Message, Snapshot};
 
 pub(crate) use answers::WaitLimits;
 use answers::{Decided, DecidedAnswer, DecidedOutcome, PlacedRead};
@@ -118,6 +120,10 @@ impl Machine {
 
     pub(crate) fn tree_size(&self) -> TreeSize {
         self.tiles.size()
+    }
+
+    pub(crate) fn frontier(&self) -> &Frontier {
+        self.tiles.frontier()
     }
 
     pub(crate) fn certifier(&mut self) -> &mut Certifier {
@@ -244,13 +250,7 @@ impl Machine {
             raft_log.sync_or_poison()?;
         }
         crash_point!("flush::commit_index");
-        let frontier = self
-            .tiles
-            .frontier()
-            .hashes()
-            .iter()
-            .map(|hash| hash.as_bytes().to_vec())
-            .collect();
+        let frontier = self.frontier_bytes();
         let checkpoint = self.certifier.certified().map(SignedCheckpoint::to_bytes);
         self.shared.write(|_, state| {
             state.meta.frontier = frontier;
@@ -264,6 +264,12 @@ impl Machine {
         self.tidy()?;
         crash_point!("flush::tidied");
         Ok(self.flushed.index)
+    }
+
+    /// The tree's right edge, as the state database has it.
+    fn frontier_bytes(&self) -> Vec<Vec<u8>> {
+        let hashes = self.tiles.frontier().hashes().iter();
+        hashes.map(|hash| hash.as_bytes().to_vec()).collect()
     }
 
     /// Removes the partial tiles that neither a restart needs nor whoever has just read the checkpoint.
@@ -369,6 +375,14 @@ impl Application for Machine {
         self.show_certified()
     }
 
+    fn install(&mut self, snapshot: &Snapshot) -> Result<(), Error> {
+        let target = Target::read(snapshot.clone(), self.certifier.policy());
+        let target = target.map_err(|reason| Error::Raft {
+            reason: format!("raft asks for a snapshot that was never looked at: {reason}"),
+        })?;
+        self.finish_install(&target)
+    }
+
     fn apply_conf_state(&mut self, at: Position, conf_state: &ConfState) -> Result<(), Error> {
         self.applied = at;
         self.shared.write(|_, state| {
@@ -407,7 +421,7 @@ fn take_requests(content: &mut Content) -> Vec<Vec<u8>> {
 }
 
 /// Where the state database stands in the raft log.
-pub(crate) fn applied_in(meta: &Meta) -> Position {
+fn applied_in(meta: &Meta) -> Position {
     Position {
         index: meta.applied_index,
         term: meta.applied_term,

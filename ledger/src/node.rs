@@ -14,7 +14,6 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use dab_proof::files::DirSource;
 use dab_proof::note::SigningKey;
 use dab_proof::report::{Report, Verdict};
 use dab_proof::trust::Trust;
@@ -38,6 +37,7 @@ use crate::lock::lock;
 use crate::members::Member;
 use crate::notary::{Notary, Outcome, Proposal};
 use crate::peer::{OwnReplica, PeerLimits, Transport};
+use crate::peer_files::PeerFiles;
 use crate::pool::{Command, Pool, Waiting};
 use crate::post::Post;
 use crate::replica::open::ReplicaConfig;
@@ -209,7 +209,7 @@ impl Node {
             origin: self.shared.origin.clone(),
             identity: membership.peer.clone(),
         };
-        let files = Arc::new(DirSource::new(&self.public_dir));
+        let files = Arc::new(PeerFiles::new(Arc::clone(&self.shared)));
         let limits = PeerLimits::default();
         let transport =
             Transport::start(own, listener, self.inbox.clone(), files, limits, std::future::pending()).await?;
@@ -277,6 +277,11 @@ impl Node {
         }
         drop(self.post.close());
         Ok(())
+    }
+
+    #[cfg(test)]
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
     }
 
     fn pool(&self) -> &Pool {

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use parking_lot::RwLock;
 
+use crate::inbox::PeerInbox;
 use crate::peer::{PeerStatus, ReplicaId, Transport};
+use crate::snapshot::incoming::Wanted;
 
 /// The way out. A node that has no connections yet, or none at all, loses what is said: raft says it again.
 #[derive(Default)]
@@ -30,6 +32,23 @@ impl Post {
             // what does not fit is counted there
             let _ = transport.send(ReplicaId(to), message);
         }
+    }
+
+    /// Asks another replica for a file; the inbox is told what becomes of it.
+    pub(crate) fn fetch(&self, wanted: Wanted, inbox: &Arc<PeerInbox>) {
+        let Some(transport) = self.transport.read().clone() else {
+            // it is asked for again
+            return;
+        };
+        let inbox = Arc::clone(inbox);
+        transport.clone().spawn(async move {
+            let file = transport.read(ReplicaId(wanted.from), &wanted.path).await;
+            let file = file.unwrap_or_else(|error| {
+                tracing::warn!(%error, "cannot fetch what this replica lacks");
+                None
+            });
+            inbox.fetched(wanted, file);
+        });
     }
 
     /// How the others are doing, by id.

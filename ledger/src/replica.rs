@@ -10,6 +10,7 @@
 //! The shell (`sequencer.rs`) brings messages, time and commands and carries messages away; the simulator does the same
 //! from one seed. Everything between is the production code.
 
+mod catch_up;
 pub(crate) mod guard;
 pub(crate) mod message;
 pub(crate) mod open;
@@ -23,6 +24,7 @@ use dab_proof::checkpoint::SignedCheckpoint;
 use dab_proof::tree::TreeSize;
 use dab_proof::writers::Writers;
 use prost_for_raft::Message as _;
+use raft::eraftpb::MessageType;
 
 use crate::Error;
 use crate::certify::Contradiction;
@@ -31,8 +33,10 @@ use crate::planted::planted;
 use crate::pool::{Answer, Waiting};
 use crate::raft::Driver;
 use crate::room::Room;
+use crate::snapshot::staging::Staging;
 use crate::state_machine::entry::ProposalBytes;
 use crate::state_machine::{LedgerEntry, Settings};
+use catch_up::CatchUp;
 use guard::Refusal;
 use message::{Content, Held, NoteBytes, PeerMessage};
 use pending::HandedOver;
@@ -40,11 +44,26 @@ use pending::HandedOver;
 /// Ticks between two notes of a replica that waits for the quorum.
 const ASK_TICKS: u64 = 5;
 
-/// Bounds of one raft entry.
+/// Bounds of one replica.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct GroupLimits {
-    pub(crate) leaves_max: usize,
-    pub(crate) bytes_max: usize,
+pub(crate) struct ReplicaLimits {
+    /// Leaves of one raft entry.
+    pub(crate) group_leaves_max: usize,
+    /// Bytes of one raft entry.
+    pub(crate) group_bytes_max: usize,
+    /// Bytes of the raft log that are kept for replicas which are behind.
+    pub(crate) raft_log_bytes_max: u64,
+}
+
+/// What a replica is put together from.
+#[derive(Debug)]
+pub(crate) struct ReplicaParts {
+    pub(crate) driver: Driver,
+    pub(crate) machine: Machine,
+    pub(crate) room: Room,
+    pub(crate) staging: Staging,
+    pub(crate) limits: ReplicaLimits,
+    pub(crate) settings: Settings,
 }
 
 /// Where a replica stands in the agreement.
@@ -70,7 +89,8 @@ pub(crate) struct Replica {
     driver: Driver,
     machine: Machine,
     room: Room,
-    limits: GroupLimits,
+    staging: Staging,
+    limits: ReplicaLimits,
     /// Proposals for the next entries, while this replica leads.
     queue: VecDeque<ProposalBytes>,
     queue_bytes: usize,
@@ -85,17 +105,24 @@ pub(crate) struct Replica {
     writers: Option<Writers>,
     /// The term in which this replica, leading, has asked for the first settings.
     settings_asked_in: u64,
+    catch_up: CatchUp,
+    /// How often what was fetched to catch up was not what is certified: the next time begins with somebody else.
+    failed_catch_ups: usize,
+    /// Since which tick those to whom a snapshot was sent have not answered.
+    snapshots_sent: BTreeMap<u64, u64>,
     /// Refused messages, by sender and reason.
     refused: BTreeMap<(u64, &'static str), u64>,
 }
 
 impl Replica {
-    pub(crate) fn new(driver: Driver, machine: Machine, room: Room, limits: GroupLimits, settings: Settings) -> Self {
+    pub(crate) fn new(parts: ReplicaParts) -> Self {
+        let settings = parts.settings;
         Self {
-            driver,
-            machine,
-            room,
-            limits,
+            driver: parts.driver,
+            machine: parts.machine,
+            room: parts.room,
+            staging: parts.staging,
+            limits: parts.limits,
             queue: VecDeque::new(),
             queue_bytes: 0,
             outgoing: Vec::new(),
@@ -105,6 +132,9 @@ impl Replica {
             writers: Writers::parse(settings.writers.as_bytes()).ok(),
             settings,
             settings_asked_in: 0,
+            catch_up: CatchUp::No,
+            failed_catch_ups: 0,
+            snapshots_sent: BTreeMap::new(),
             refused: BTreeMap::new(),
         }
     }
@@ -176,7 +206,12 @@ impl Replica {
     /// Only what of this replica itself has failed.
     pub(crate) fn receive(&mut self, from: u64, message: Bytes) -> Result<(), Error> {
         match PeerMessage::from_bytes(message) {
+            // raft waits; what matters is sent again
+            Some(Content::Raft(_)) if self.is_installing() => {}
             Some(Content::Raft(bytes)) => match raft::eraftpb::Message::decode(bytes) {
+                Ok(message) if message.msg_type == MessageType::MsgSnapshot as i32 => {
+                    self.receive_snapshot(from, message)?;
+                }
                 Ok(message) => {
                     if let Err(refusal) = self.driver.receive(from, message) {
                         self.refuse(from, refusal);
@@ -224,7 +259,10 @@ impl Replica {
     /// Passes time.
     pub(crate) fn tick(&mut self) {
         self.ticks += 1;
-        self.driver.tick();
+        if !self.is_installing() {
+            self.driver.tick();
+            self.send_snapshots_again();
+        }
         self.machine.pending().expire(self.ticks);
         self.machine.expire(self.ticks);
     }
@@ -235,11 +273,15 @@ impl Replica {
     ///
     /// Any error leaves the replica unable to go on.
     pub(crate) fn pump(&mut self) -> Result<(), Error> {
+        if self.catch_up()? {
+            return Ok(());
+        }
         self.hand_over()?;
         self.ask_reads();
         self.propose_entries()?;
         self.driver.pump(&mut self.machine)?;
         self.cosign()?;
+        self.offer_snapshot()?;
         for message in self.machine.take_messages() {
             let to = message.to;
             let content = Content::Raft(message.encode_to_vec().into());
@@ -294,8 +336,8 @@ impl Replica {
     }
 
     /// Makes the state durable when enough was applied, or at once when `now`, and lets the raft log forget what nobody
-    /// needs any more: not this replica, whose state holds it, and no other, which holds it itself. One that is away for
-    /// long keeps the logs of the others long.
+    /// needs any more: not this replica, whose state holds it, and no other, which holds it itself. One that is away for so
+    /// long that the log would outgrow its bound catches up otherwise.
     pub(crate) fn flush(&mut self, now: bool) -> Result<(), Error> {
         if !now && !self.machine.flush_is_due()? {
             return Ok(());
@@ -304,13 +346,14 @@ impl Replica {
         self.broadcast(&PeerMessage::to_bytes(Content::Held(Held { raft_index: flushed })));
         let others = self.driver.others();
         // a leader sends again from where it has the last acknowledgement, which may be behind what its sender has said
-        let others = others.iter().map(|id| {
+        let needed = others.iter().map(|id| {
             let held = self.held.get(id).copied().unwrap_or(0);
             held.min(self.driver.acknowledged(*id).unwrap_or(held))
         });
-        let needed_by_nobody = match planted("the raft log goes before all hold it") {
+        let needed = needed.fold(flushed, u64::min);
+        let needed_by_nobody = match self.driver.raft_log().bytes() > self.limits.raft_log_bytes_max {
             true => flushed,
-            false => others.fold(flushed, u64::min),
+            false => needed,
         };
         self.driver.raft_log().compact(needed_by_nobody)
     }

@@ -110,9 +110,16 @@ impl Sequencer {
                 match arrival {
                     Arrival::Message { from, message } => self.replica.receive(from, message)?,
                     Arrival::Unreachable { to } => self.replica.unreachable(to),
+                    Arrival::Fetched { wanted, file } => self.replica.fetched(&wanted, file)?,
                 }
             }
             self.replica.pump()?;
+            if let Some(wanted) = self.replica.wanted()? {
+                self.post.fetch(wanted, &self.inbox);
+            }
+            if self.replica.is_installing() {
+                self.inbox.wake();
+            }
             for Outgoing { to, message } in self.replica.take_outgoing() {
                 self.post.send(to, message);
             }

@@ -74,6 +74,9 @@ pub(crate) struct Meta {
     /// What the last heads leaves cover, oldest first.
     #[prost(message, repeated, tag = "9")]
     pub(crate) covers: Vec<CoverBytes>,
+    /// What is being taken over from other replicas (`machine/install.rs`), as raft-rs's snapshot; empty otherwise.
+    #[prost(bytes = "vec", tag = "10")]
+    pub(crate) installing: Vec<u8>,
 }
 
 /// The applied state of one node.

@@ -45,6 +45,9 @@ pub struct NodeLimits {
     /// Bytes of a raft log segment. The log gives up whole segments, once the state holds what they say durably.
     /// Default 64 MiB.
     pub segment_bytes: u32,
+    /// Bytes of raft log that are kept for a replica which is behind; beyond, it is given the leaves themselves. Default
+    /// 1 GiB.
+    pub raft_log_bytes_max: u64,
     /// Issued checkpoints that [`crate::reader::LedgerReader::checkpoints`] lists. Default 1024.
     pub checkpoints_listed_max: usize,
     /// Ticks that a proposal or a read may take before its client is told that nothing is known of it. Default 300.
@@ -63,6 +66,7 @@ impl Default for NodeLimits {
             flush_leaves_max: 4096,
             flush_bytes_max: 16 << 20,
             segment_bytes: SEGMENT_BYTES,
+            raft_log_bytes_max: 1 << 30,
             checkpoints_listed_max: 1024,
             request_ticks_max: 300,
             tick: Duration::from_millis(100),

@@ -1,9 +1,8 @@
-//! Public files for a peer that catches up. They have connections of their own, so that a long file delays no heartbeat.
+//! Files for a peer that catches up. They have connections of their own, so that a long file delays no heartbeat.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
-use dab_proof::source::limit_of;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::dial::{dial, reason};
@@ -13,11 +12,14 @@ use super::hello::Purpose;
 use super::limits::{PATH_BYTES_MAX, REASON_BYTES_MAX};
 use super::remote::Remote;
 use super::transport::Parts;
-use crate::public_path::public_path;
+use crate::peer_files::PeerPath;
 
-/// Reads a public file of a peer.
+/// What is said of a path that leads nowhere.
+const NO_PATH: &str = "it is the path of no file that replicas give each other";
+
+/// Reads a file of a peer.
 pub(super) async fn fetch(parts: &Parts, remote: &Remote, path: &str) -> Result<Option<Bytes>, Ended> {
-    let path = public_path(path).ok_or_else(|| Ended::Refusing("it is the path of no public file".to_owned()))?;
+    let path = PeerPath::parse(path).ok_or_else(|| Ended::Refusing(NO_PATH.to_owned()))?;
     let asking = ask_over_any(parts, remote, &path);
     tokio::select! {
         () = remote.removed() => Err(Ended::Removed),
@@ -26,7 +28,7 @@ pub(super) async fn fetch(parts: &Parts, remote: &Remote, path: &str) -> Result<
 }
 
 /// Asks over the connection that is there, or over a new one.
-async fn ask_over_any(parts: &Parts, remote: &Remote, path: &str) -> Result<Option<Bytes>, Ended> {
+async fn ask_over_any(parts: &Parts, remote: &Remote, path: &PeerPath) -> Result<Option<Bytes>, Ended> {
     // taken for as long as an answer is due: after an error, or when nobody waits any more, nobody uses it again
     let mut kept = remote.files.lock().await;
     if let Some(mut stream) = kept.take() {
@@ -47,11 +49,11 @@ async fn ask_over_any(parts: &Parts, remote: &Remote, path: &str) -> Result<Opti
 /// One question and its answer, which may be a refusal.
 async fn ask(
     stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
-    path: &str,
+    path: &PeerPath,
 ) -> Result<Result<Option<Bytes>, String>, Ended> {
-    frame::write(stream, Kind::Ask, path.as_bytes()).await?;
+    frame::write(stream, Kind::Ask, path.path.as_bytes()).await?;
     let expected = [
-        (Kind::File, limit_of(path)),
+        (Kind::File, path.limit),
         (Kind::NoFile, 0),
         (Kind::Refused, REASON_BYTES_MAX),
     ];
@@ -97,9 +99,8 @@ async fn serve_files(
 
 /// The file, or why it is not given out.
 async fn look(parts: &Parts, remote: &Remote, asked: &[u8]) -> Result<Option<Vec<u8>>, &'static str> {
-    let path = std::str::from_utf8(asked).ok().and_then(public_path);
-    let path = path.ok_or("it is the path of no public file")?;
-    let limit = limit_of(&path);
+    let path = std::str::from_utf8(asked).ok().and_then(PeerPath::parse);
+    let PeerPath { path, limit } = path.ok_or(NO_PATH)?;
     let files = Arc::clone(&parts.files);
     let reading = async move {
         // its own first: one peer's reads must not wait in a row in which others wait for them
@@ -112,7 +113,7 @@ async fn look(parts: &Parts, remote: &Remote, asked: &[u8]) -> Result<Option<Vec
             let _taken = taken;
             files
                 .read(&path)
-                .inspect_err(|error| tracing::warn!(%error, "cannot read a public file for a peer"))
+                .inspect_err(|error| tracing::warn!(%error, "cannot read a file for a peer"))
         });
         match read.await {
             Ok(Ok(file)) => Ok(file),

@@ -125,13 +125,13 @@ impl Transport {
         self.parts.roster.remote(to).is_some_and(|remote| remote.send(message))
     }
 
-    /// Reads a public file of a peer: `checkpoint`, a tile or an entry bundle, by its C2SP path; `None` when the peer has
-    /// no such file. The bytes are the peer's word: prove them. Reads from one peer follow one another, and each is
+    /// Reads a file of a peer: `checkpoint`, a tile or an entry bundle, by its C2SP path, or the private bodies of a bundle's
+    /// leaves (`bodies/<N>[.p/<W>]`); `None` when the peer has no such file. The bytes are the peer's word: prove them. Reads from one peer follow one another, and each is
     /// bounded in size and time.
     ///
     /// # Errors
     ///
-    /// [`Error::Peer`] when the path is no public file's, when `from` is no peer, cannot be reached, does not answer in
+    /// [`Error::Peer`] when the path is none of these, when `from` is no peer, cannot be reached, does not answer in
     /// time, or refuses.
     pub async fn read(&self, from: ReplicaId, path: &str) -> Result<Option<Bytes>, Error> {
         let remote = self.parts.roster.remote(from);
@@ -139,6 +139,11 @@ impl Transport {
         fetch(&self.parts, &remote, path)
             .await
             .map_err(|ended| Error::peer(from, format!("cannot read {path:?}: {ended}")))
+    }
+
+    /// Runs something that uses these connections, where they run.
+    pub(crate) fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
+        self.parts.runtime.spawn(future);
     }
 
     /// How the peers are doing, by id.

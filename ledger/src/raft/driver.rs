@@ -16,9 +16,13 @@
 #[cfg(test)]
 mod tests;
 
+use std::cell::Cell;
+
 use prost_for_raft::Message as _;
-use raft::eraftpb::{ConfChange, ConfChangeV2, ConfState, Entry, EntryType, HardState, Message, MessageType};
-use raft::{Config, INVALID_ID, RawNode, StateRole};
+use raft::eraftpb::{
+    ConfChange, ConfChangeV2, ConfState, Entry, EntryType, HardState, Message, MessageType, Snapshot, SnapshotMetadata,
+};
+use raft::{Config, INVALID_ID, ProgressState, RawNode, SnapshotStatus, StateRole};
 
 use super::log_storage::{Batch, LogStorage};
 use super::logger::logger;
@@ -66,6 +70,9 @@ pub(crate) trait Application {
 
     /// A membership change is committed, and this is the membership now.
     fn apply_conf_state(&mut self, at: Position, conf_state: &ConfState) -> Result<(), Error>;
+
+    /// The state has to become that of a raft snapshot, durably. The log begins anew behind it next.
+    fn install(&mut self, snapshot: &Snapshot) -> Result<(), Error>;
 
     /// All entries that are committed now are applied.
     fn applied(&mut self) -> Result<(), Error>;
@@ -115,7 +122,12 @@ impl Driver {
             max_committed_size_per_ready: limits.committed_bytes_per_ready_max,
             ..Config::default()
         };
-        let storage = RaftStorage { raft_log, conf_state };
+        let storage = RaftStorage {
+            raft_log,
+            conf_state,
+            snapshot: None,
+            snapshot_wanted: Cell::new(false),
+        };
         let node = RawNode::new(&config, storage, &logger()).map_err(raft_error)?;
         let mut driver = Self {
             node,
@@ -168,6 +180,77 @@ impl Driver {
     /// Tells raft that messages to a replica may be lost.
     pub(crate) fn unreachable(&mut self, id: u64) {
         self.node.report_unreachable(id);
+    }
+
+    /// Why a snapshot that `from` sends is of no use here, or refused.
+    ///
+    /// # Errors
+    ///
+    /// The refusal of [`guard::admit_snapshot`].
+    pub(crate) fn admit_snapshot(&self, from: u64, message: &Message) -> Result<(), Refusal> {
+        guard::admit_snapshot(&self.node, from, message)
+    }
+
+    /// Whether the log lacks what comes before a position, so that a snapshot of it is needed.
+    pub(crate) fn lacks(&self, at: Position) -> bool {
+        let raft_log = &self.node.raft.raft_log;
+        at.index > raft_log.committed && raft_log.term(at.index).ok() != Some(at.term)
+    }
+
+    /// Whether this replica follows a leader that it knows.
+    pub(crate) fn follows(&self) -> bool {
+        self.leader().is_some_and(|leader| leader != self.node.raft.id)
+    }
+
+    /// Gives raft a snapshot, all of whose leaves are here, as if the present leader had sent it: what is certified is so
+    /// whoever leads. Somebody has to.
+    pub(crate) fn take_snapshot(&mut self, snapshot: Snapshot) -> Result<(), Error> {
+        let raft = &self.node.raft;
+        let mut message = Message {
+            msg_type: MessageType::MsgSnapshot as i32,
+            from: raft.leader_id,
+            to: raft.id,
+            term: raft.term,
+            ..Message::default()
+        };
+        message.set_snapshot(snapshot);
+        self.node.step(message).map_err(raft_error)
+    }
+
+    /// Whether another replica needs a snapshot that is not there.
+    pub(crate) fn snapshot_is_wanted(&self) -> bool {
+        self.leads() && self.node.store().snapshot_wanted.get()
+    }
+
+    /// Has the state at `at` for those who need a snapshot.
+    pub(crate) fn offer_snapshot(&mut self, at: Position, data: Vec<u8>) {
+        let storage = self.node.mut_store();
+        let mut metadata = SnapshotMetadata {
+            index: at.index,
+            term: at.term,
+            ..SnapshotMetadata::default()
+        };
+        metadata.set_conf_state(storage.conf_state.clone());
+        let mut snapshot = Snapshot {
+            data,
+            ..Snapshot::default()
+        };
+        snapshot.set_metadata(metadata);
+        storage.snapshot = Some(snapshot);
+        storage.snapshot_wanted.set(false);
+    }
+
+    /// Replicas to which a snapshot was sent and which have not answered.
+    pub(crate) fn awaiting_snapshot(&self) -> Vec<u64> {
+        let waits =
+            |(id, progress): (&u64, &raft::Progress)| (progress.state == ProgressState::Snapshot).then_some(*id);
+        let progress = self.node.raft.prs().iter();
+        progress.filter_map(waits).collect()
+    }
+
+    /// Tells raft that a snapshot may not have arrived: it sends another one.
+    pub(crate) fn snapshot_may_be_lost(&mut self, id: u64) {
+        self.node.report_snapshot(id, SnapshotStatus::Failure);
     }
 
     /// Takes the place of raft-rs's own draw, which comes from the thread's random numbers and could not be replayed.
@@ -268,12 +351,10 @@ impl Driver {
 
     fn round(&mut self, app: &mut dyn Application) -> Result<(), Error> {
         let mut ready = self.node.ready();
-        if !ready.snapshot().is_empty() {
-            return Err(Error::Raft {
-                reason: "this release takes no raft snapshots".to_owned(),
-            });
-        }
         app.send(ready.take_messages());
+        if !ready.snapshot().is_empty() {
+            self.install(ready.snapshot(), app)?;
+        }
         let batch = Batch {
             entries: ready.entries(),
             hard_state: ready.hs(),
@@ -299,6 +380,16 @@ impl Driver {
         self.apply(light.take_committed_entries(), app)?;
         self.node.advance_apply_to(self.applied);
         app.applied()
+    }
+
+    fn install(&mut self, snapshot: &Snapshot, app: &mut dyn Application) -> Result<(), Error> {
+        app.install(snapshot)?;
+        let hard_state = self.node.raft.hard_state();
+        let storage = self.node.mut_store();
+        storage.raft_log.reset(position_of(snapshot), &hard_state)?;
+        storage.conf_state = snapshot.get_metadata().get_conf_state().clone();
+        self.applied = snapshot.get_metadata().index;
+        Ok(())
     }
 
     fn apply(&mut self, entries: Vec<Entry>, app: &mut dyn Application) -> Result<(), Error> {
@@ -338,6 +429,15 @@ impl std::fmt::Debug for Driver {
             .field("applied", &self.applied)
             .field("term", &self.term())
             .finish()
+    }
+}
+
+/// The last entry that is in a snapshot.
+fn position_of(snapshot: &Snapshot) -> Position {
+    let metadata = snapshot.get_metadata();
+    Position {
+        index: metadata.index,
+        term: metadata.term,
     }
 }
 

@@ -241,6 +241,41 @@ impl LogStorage {
         self.remove_segments_below(keep)
     }
 
+    /// Begins anew behind `at`, whatever the log held: the state there has come from other replicas, and is durable.
+    ///
+    /// A crash before the record is durable leaves the old log, and a state that says where the new one is to begin.
+    pub(crate) fn reset(&mut self, at: Position, hard_state: &HardState) -> Result<(), Error> {
+        self.check_poison()?;
+        assert!(
+            at.index >= self.base.index && hard_state.commit == at.index,
+            "the raft log goes back"
+        );
+        let vote = hard_state.vote.to_le_bytes();
+        let state = self.record(Kind::HardState, hard_state.term, hard_state.commit, &vote);
+        let mut reset = self.record(Kind::Reset, at.term, at.index, &[]);
+        reset.last_of_batch = true;
+        let mut bytes = Vec::new();
+        state.encode(&self.current().salt, &mut bytes);
+        reset.encode(&self.current().salt, &mut bytes);
+        let result = self.write(&bytes).and_then(|()| self.sync());
+        if let Err(error) = &result {
+            self.poison = Some(error.to_string());
+            return result;
+        }
+        crash_point!("raft::reset");
+        self.slots.clear();
+        self.cache.clear();
+        self.cache_bytes = 0;
+        self.base = at;
+        self.hard_state = hard_state.clone();
+        self.remove_segments_below(self.current().number)
+    }
+
+    /// Bytes of all segments.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.segments.values().map(|segment| u64::from(segment.length)).sum()
+    }
+
     fn write_base(&mut self, base: Position) -> Result<(), Error> {
         let mut record = self.record(Kind::Base, base.term, base.index, &[]);
         record.last_of_batch = true;

@@ -6,7 +6,7 @@
 //! | --- | --- | --- | --- |
 //! | 0 | 4 | `length` | bytes of the payload |
 //! | 4 | 4 | `crc32c` | over the segment's salt, bytes 0..4 and bytes 8..end of the record |
-//! | 8 | 1 | `kind` | 1 entry, 2 hard state, 3 base, 4 signed head |
+//! | 8 | 1 | `kind` | 1 entry, 2 hard state, 3 base, 4 signed head, 5 reset |
 //! | 9 | 1 | `flags` | bit 0: last record of its batch; the other bits are zero |
 //! | 10 | 2 | `reserved` | zero |
 //! | 12 | 4 | `synced` | bytes of this segment that were durable when the record was written |
@@ -19,6 +19,7 @@
 //! | entry | the entry's term | the entry's raft index | type (1 byte), length of the context (4), context, data |
 //! | hard state | current term | raft index known to be committed | 8 bytes: the vote |
 //! | base | term of the entry at `index` | last raft index that the log no longer holds | empty |
+//! | reset | term of the entry at `index` | last raft index before the log begins anew: no earlier entry counts | empty |
 //! | signed head | zero | size of the largest tree that this replica has cosigned | its root, 32 bytes |
 //!
 //! An entry replaces every earlier entry with the same or a higher index: that is how a conflicting suffix is cut,
@@ -45,6 +46,7 @@ pub(crate) enum Kind {
     HardState = 2,
     Base = 3,
     SignedHead = 4,
+    Reset = 5,
 }
 
 /// A record, its payload borrowed from the bytes it was read from or will be written from.
@@ -90,6 +92,7 @@ impl<'a> Record<'a> {
             2 => Kind::HardState,
             3 => Kind::Base,
             4 => Kind::SignedHead,
+            5 => Kind::Reset,
             _ => return Err("the record's kind is unknown"),
         };
         if bytes[9] > LAST_OF_BATCH || bytes[10] != 0 || bytes[11] != 0 {

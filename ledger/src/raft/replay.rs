@@ -139,6 +139,13 @@ impl Contents {
                 self.base = position;
                 self.slots = self.slots.split_off(&(record.index + 1));
             }
+            Kind::Reset => {
+                if record.index < self.base.index {
+                    return Err("the base of the log moves backwards");
+                }
+                self.base = position;
+                self.slots.clear();
+            }
         }
         Ok(())
     }

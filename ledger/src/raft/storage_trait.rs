@@ -1,16 +1,22 @@
 //! The raft log as raft-rs reads it.
 
+use std::cell::Cell;
+
 use prost_for_raft::Message as _;
 use raft::eraftpb::{ConfState, Entry, Snapshot};
 use raft::{Error, GetEntriesContext, RaftState, Result, Storage, StorageError};
 
 use super::log_storage::LogStorage;
 
-/// The log and the membership that goes with the applied state.
+/// The log, the membership that goes with the applied state, and what a replica is given that lacks older entries.
 #[derive(Debug)]
 pub(crate) struct RaftStorage {
     pub(crate) raft_log: LogStorage,
     pub(crate) conf_state: ConfState,
+    /// What [`Storage::snapshot`] answers, as long as the log holds what follows.
+    pub(crate) snapshot: Option<Snapshot>,
+    /// Somebody needs a newer one.
+    pub(crate) snapshot_wanted: Cell<bool>,
 }
 
 impl Storage for RaftStorage {
@@ -68,9 +74,13 @@ impl Storage for RaftStorage {
         Ok(self.raft_log.last().index)
     }
 
-    /// No replica needs a raft snapshot: the log keeps what any of them lacks. raft-rs asks again where one does, whose disk
-    /// was rolled back, say.
-    fn snapshot(&self, _request_index: u64, _to: u64) -> Result<Snapshot> {
-        Err(Error::Store(StorageError::SnapshotTemporarilyUnavailable))
+    /// raft-rs asks again, where there is none yet: at the answer to the next heartbeat.
+    fn snapshot(&self, request_index: u64, _to: u64) -> Result<Snapshot> {
+        let needed = request_index.max(self.raft_log.base().index);
+        let usable = |snapshot: &&Snapshot| snapshot.get_metadata().index >= needed;
+        self.snapshot.as_ref().filter(usable).cloned().ok_or_else(|| {
+            self.snapshot_wanted.set(true);
+            Error::Store(StorageError::SnapshotTemporarilyUnavailable)
+        })
     }
 }

@@ -41,7 +41,7 @@ pub(crate) enum Refusal {
     Leader,
     /// Its entries do not follow one another, or ask for what this release does not know.
     Entries,
-    /// A raft snapshot, which nobody can need yet.
+    /// A raft snapshot that this replica has no use for, or of another membership.
     Snapshot,
 }
 
@@ -106,9 +106,29 @@ pub(crate) fn admit(
             [entry] if entry.data.len() <= READ_CONTEXT_BYTES_MAX => Ok(()),
             _ => Err(Refusal::Entries),
         },
-        // this release sends none, since it keeps what any replica lacks, and takes none
+        // what it brings is fetched and verified before raft hears of it (`snapshot.rs`)
         MessageType::MsgSnapshot => Err(Refusal::Snapshot),
         _ => Ok(()),
+    }
+}
+
+/// Whether a raft snapshot is worth being looked at: it comes from who leads, or may, and has what this replica lacks.
+pub(crate) fn admit_snapshot(node: &RawNode<RaftStorage>, from: u64, message: &Message) -> Result<(), Refusal> {
+    let raft = &node.raft;
+    if message.from != from || message.to != raft.id {
+        return Err(Refusal::Address);
+    }
+    if message.term < raft.term || message.term > raft.term.saturating_add(TERM_LEAD_MAX) {
+        return Err(Refusal::Term);
+    }
+    if message.term == raft.term && raft.leader_id != from {
+        return Err(Refusal::Leader);
+    }
+    let metadata = message.get_snapshot().get_metadata();
+    let is_one = (1..=message.term).contains(&metadata.term) && metadata.index > raft.raft_log.committed;
+    match is_one && *metadata.get_conf_state() == node.store().conf_state {
+        true => Ok(()),
+        false => Err(Refusal::Snapshot),
     }
 }
 

@@ -4,25 +4,28 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
+use dab_proof::checkpoint::SignedCheckpoint;
 use dab_proof::note::SigningKey;
 use dab_proof::policy::Policy;
 use prost_for_raft::Message as _;
-use raft::eraftpb::ConfState;
+use raft::eraftpb::{ConfState, HardState, Snapshot};
 
 use super::pending::Pending;
-use super::{GroupLimits, Replica};
+use super::{Replica, ReplicaLimits, ReplicaParts};
 use crate::Error;
 use crate::certify::Certifier;
 use crate::checkpoint_file::CheckpointFile;
 use crate::clock::Clock;
 use crate::disk::Disk;
-use crate::machine::{FlushLimits, Machine, Parts, WaitLimits, applied_in, frontier_in};
+use crate::machine::{FlushLimits, Machine, Parts, WaitLimits, frontier_in};
 use crate::node::NodeLimits;
 use crate::raft::{Driver, LogStorage, RaftLimits};
 use crate::room::Room;
 use crate::shared::Shared;
+use crate::snapshot::Target;
+use crate::snapshot::staging::Staging;
 use crate::state_machine::Settings;
-use crate::state_store::StateStore;
+use crate::state_store::{Meta, StateStore};
 use crate::tile_store::{PublicFiles, TileStore};
 
 /// Everything that makes one replica differ from another, and from a simulated one.
@@ -69,14 +72,17 @@ impl ReplicaConfig {
         let state_path = self.private_dir.join("state.redb");
         let state = StateStore::open(&*disk, &state_path, limits.checkpoints_listed_max)?;
         let meta = state.meta.clone();
-        let raft_log = LogStorage::open(Arc::clone(&disk), &self.private_dir.join("raft"), limits.segment_bytes)?;
+        let mut raft_log = LogStorage::open(Arc::clone(&disk), &self.private_dir.join("raft"), limits.segment_bytes)?;
         let raft_log_syncs = raft_log.sync_counter();
         let tiles = TileStore::open(Arc::clone(&disk), &self.public_dir, frontier_in(&meta)?)?;
-        let checkpoint_file =
-            CheckpointFile::open(Arc::clone(&disk), &self.public_dir, &self.policy, &meta.checkpoint)?;
+        let staging = Staging::new(Arc::clone(&disk), &self.private_dir);
+        let installing = target_in(&meta, &self.policy)?;
+        let in_target = installing.as_ref().and_then(|target| target.checkpoint.as_ref());
+        let checkpoint = in_target.map_or_else(|| meta.checkpoint.clone(), SignedCheckpoint::to_bytes);
+        let checkpoint_file = CheckpointFile::open(Arc::clone(&disk), &self.public_dir, &self.policy, &checkpoint)?;
         let files = PublicFiles::new(Arc::clone(&disk), &self.public_dir);
         let shared = Shared::new(files, state, lock, &self.policy, &self.settings.origin);
-        let machine = Machine::new(Parts {
+        let mut machine = Machine::new(Parts {
             shared: Arc::clone(&shared),
             tiles,
             certifier: Certifier::new(self.log, self.cosigner, self.policy, raft_log.signed_head()),
@@ -93,12 +99,16 @@ impl ReplicaConfig {
             },
             pending: Pending::new(self.run, limits.request_ticks_max, limits.waiting_max.max(1)),
         })?;
+        if let Some(target) = installing {
+            go_on_installing(&mut machine, &mut raft_log, &staging, &target)?;
+        }
+        staging.clear()?;
         let is_alone = self.first_voters.len() == 1;
-        let conf_state = conf_state_in(&meta.conf_state, self.first_voters)?;
+        let conf_state = shared.read(|_, state| conf_state_in(&state.meta.conf_state, self.first_voters))?;
         let mut driver = Driver::new(
             self.id,
             raft_log,
-            applied_in(&meta),
+            machine.applied_position(),
             conf_state,
             &RaftLimits::default(),
             self.election_seed,
@@ -107,12 +117,18 @@ impl ReplicaConfig {
             // the founding gave every replica the same
             driver.agree_on(self.settings.clone());
         }
-        let group = GroupLimits {
-            leaves_max: limits.group_leaves_max,
-            bytes_max: limits.group_bytes_max,
-        };
-        let room = Room::of(disk, &[&self.private_dir, &self.public_dir]);
-        let mut replica = Replica::new(driver, machine, room, group, self.settings);
+        let mut replica = Replica::new(ReplicaParts {
+            driver,
+            machine,
+            room: Room::of(disk, &[&self.private_dir, &self.public_dir]),
+            staging,
+            limits: ReplicaLimits {
+                group_leaves_max: limits.group_leaves_max,
+                group_bytes_max: limits.group_bytes_max,
+                raft_log_bytes_max: limits.raft_log_bytes_max,
+            },
+            settings: self.settings,
+        });
         replica.start()?;
         Ok(Opened {
             replica,
@@ -120,6 +136,49 @@ impl ReplicaConfig {
             raft_log_syncs,
         })
     }
+}
+
+/// What the state was being taken over from others for, when the last run ended.
+fn target_in(meta: &Meta, policy: &Policy) -> Result<Option<Target>, Error> {
+    if meta.installing.is_empty() {
+        return Ok(None);
+    }
+    let inconsistent = |reason: String| Error::Inconsistent {
+        reason: format!("the raft snapshot in the state database: {reason}"),
+    };
+    let snapshot = Snapshot::decode(meta.installing.as_slice()).map_err(|error| inconsistent(error.to_string()))?;
+    let target = Target::read(snapshot, policy).map_err(|reason| inconsistent(reason.to_owned()))?;
+    Ok(Some(target))
+}
+
+/// Goes on where a crash has cut off [`Machine::begin_install`] and what follows.
+fn go_on_installing(
+    machine: &mut Machine,
+    raft_log: &mut LogStorage,
+    staging: &Staging,
+    target: &Target,
+) -> Result<(), Error> {
+    if machine.applied_position() != target.at {
+        let size = target.head().size;
+        while machine.tree_size() < size {
+            machine.take_over(staging.leaves_from(machine.tree_size(), size)?)?;
+            if machine.flush_is_due()? {
+                machine.flush(raft_log)?;
+            }
+        }
+        machine.finish_install(target)?;
+    }
+    if raft_log.base().index < target.at.index {
+        let before = raft_log.hard_state();
+        let hard_state = HardState {
+            // a vote counts in its own term only
+            term: before.term.max(target.at.term),
+            vote: if before.term >= target.at.term { before.vote } else { 0 },
+            commit: target.at.index,
+        };
+        raft_log.reset(target.at, &hard_state)?;
+    }
+    machine.end_install()
 }
 
 /// The membership of the state; before the first change, that of the beginning.

@@ -90,6 +90,10 @@ impl Replica {
             // without settings every proposal would be refused, for a reason that is none of its client's
             return Ok(());
         }
+        if self.driver.snapshot_is_wanted() && self.machine.tree_size() > self.machine.certifier().certified_size() {
+            // a snapshot is of a moment at which all that is applied is certified, and under load there would be none
+            return Ok(());
+        }
         while !self.queue.is_empty() {
             let entry = LedgerEntry::group(self.next_group()).to_bytes();
             match self.driver.propose(entry.clone()) {
@@ -132,7 +136,7 @@ impl Replica {
         while let Some(proposal) = self.queue.front() {
             leaves += proposal.statements.len();
             bytes += proposal.size();
-            if !group.is_empty() && (leaves > self.limits.leaves_max || bytes > self.limits.bytes_max) {
+            if !group.is_empty() && (leaves > self.limits.group_leaves_max || bytes > self.limits.group_bytes_max) {
                 break;
             }
             self.queue_bytes -= proposal.size();

@@ -36,6 +36,12 @@ pub(crate) enum Verdict {
     Refused(Refusal),
 }
 
+impl Verdict {
+    pub(crate) fn is_accepted(&self) -> bool {
+        matches!(self, Verdict::Accepted(_))
+    }
+}
+
 /// A leaf that an entry appends.
 #[derive(Debug)]
 pub(crate) struct NewLeaf {

@@ -16,11 +16,13 @@ use crate::clock::Clock;
 use crate::disk::Disk;
 use crate::node::NodeLimits;
 use crate::notary::{Outcome, Proposal};
+use crate::peer_files::PeerFiles;
 use crate::pool::Waiting;
 use crate::reader::Head;
 use crate::replica::Replica;
 use crate::replica::open::ReplicaConfig;
 use crate::shared::Shared;
+use crate::snapshot::incoming::Wanted;
 use crate::state_machine::Settings;
 use crate::state_machine::entry::ProposalBytes;
 
@@ -172,6 +174,31 @@ impl Core {
             .into_iter()
             .map(|outgoing| (outgoing.to, outgoing.message))
             .collect())
+    }
+
+    /// The file that it wants of another replica now, and of which.
+    ///
+    /// # Errors
+    ///
+    /// Any error means that the replica has failed.
+    pub fn wanted(&mut self) -> Result<Option<(u64, String)>, Error> {
+        let wanted = self.replica.wanted()?;
+        Ok(wanted.map(|wanted| (wanted.from, wanted.path)))
+    }
+
+    /// Takes the file that it wanted of `from`; `None` where it could not be had.
+    ///
+    /// # Errors
+    ///
+    /// Any error means that the replica has failed.
+    pub fn fetched(&mut self, from: u64, path: String, file: Option<Bytes>) -> Result<(), Error> {
+        self.replica.fetched(&Wanted { from, path }, file)
+    }
+
+    /// A file that another replica wants.
+    pub fn file(&self, path: &str) -> Option<Vec<u8>> {
+        let files = PeerFiles::new(Arc::clone(&self.shared));
+        files.read(path).ok().flatten()
     }
 
     /// Pairs of contradicting notes met since the last call.

@@ -1,6 +1,8 @@
 //! The ledger node from outside: what its callers, its operators and a crash do to it.
 
+mod catching_up;
 mod contention;
+mod cores;
 mod crash;
 mod first_start;
 mod group;

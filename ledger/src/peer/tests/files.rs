@@ -41,7 +41,7 @@ async fn files_of_a_peer_are_read_as_they_are_and_missing_ones_are_missing() {
 }
 
 #[tokio::test]
-async fn only_public_files_are_asked_for_and_only_they_are_given_out() {
+async fn only_files_for_replicas_are_asked_for_and_only_they_are_given_out() {
     let (one, two) = (Replica::start(1, limits()).await, Replica::start(2, limits()).await);
     introduce(&[&one, &two], &[]);
     for path in [
@@ -54,7 +54,7 @@ async fn only_public_files_are_asked_for_and_only_they_are_given_out() {
     ] {
         two.files.put(path, "a secret");
         let error = soon(one.transport.read(two.id, path)).await.unwrap_err().to_string();
-        assert!(error.contains("the path of no public file"), "{error}");
+        assert!(error.contains("the path of no file that replicas"), "{error}");
         // somebody who asks all the same
         let mut stream = two.greet_as(1, &one.identity, Purpose::Files).await;
         frame::write(&mut stream, Kind::Ask, path.as_bytes()).await.unwrap();

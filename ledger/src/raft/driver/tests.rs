@@ -35,6 +35,15 @@ impl Application for Notes {
         Ok(())
     }
 
+    fn install(&mut self, snapshot: &Snapshot) -> Result<(), Error> {
+        let metadata = snapshot.get_metadata();
+        self.at = Position {
+            index: metadata.index,
+            term: metadata.term,
+        };
+        Ok(())
+    }
+
     fn applied(&mut self) -> Result<(), Error> {
         Ok(())
     }

@@ -1,0 +1,108 @@
+//! The files that replicas give each other: the public ones, and the private bodies of certified leaves.
+
+use std::sync::Arc;
+
+use dab_proof::source::{Source, limit_of};
+use dab_proof::tile::{self, BundlePath, HASHES_PER_TILE};
+
+use crate::Error;
+use crate::public_path::public_path;
+use crate::shared::Shared;
+use crate::snapshot::bodies::{BODIES_BYTES_MAX, bodies_path, bundle_of, encode_bodies};
+use dab_proof::leaf::SignedLeaf;
+
+/// A file that one replica may ask another for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct PeerPath {
+    /// In its one spelling.
+    pub(crate) path: String,
+    /// Bytes that the file has at most.
+    pub(crate) limit: usize,
+}
+
+impl PeerPath {
+    /// `None` for what is no such file's path.
+    pub(crate) fn parse(asked: &str) -> Option<Self> {
+        if let Some(bundle) = bundle_of(asked) {
+            return Some(Self {
+                path: bodies_path(bundle),
+                limit: BODIES_BYTES_MAX,
+            });
+        }
+        let path = public_path(asked)?;
+        let limit = limit_of(&path);
+        Some(Self { path, limit })
+    }
+}
+
+/// Those of one replica.
+#[derive(Clone, Debug)]
+pub(crate) struct PeerFiles {
+    shared: Arc<Shared>,
+}
+
+impl PeerFiles {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        Self { shared }
+    }
+
+    /// The bodies of a bundle's leaves; `None` where not all of these are certified.
+    fn bodies(&self, bundle: BundlePath) -> Result<Option<Vec<u8>>, Error> {
+        let shared = &self.shared;
+        let end = bundle.index() * u64::from(HASHES_PER_TILE) + u64::from(bundle.width());
+        if end > shared.visible.read().certified.size.0 {
+            return Ok(None);
+        }
+        let entries = tile::read_bundle(&shared.files, bundle)?;
+        let body = |entry: &Vec<u8>| {
+            let leaf = SignedLeaf::from_bytes(entry)?;
+            let (subject, sequence) = (&leaf.leaf().subject, leaf.leaf().sequence);
+            shared.read(|_, state| state.body(subject, sequence))
+        };
+        let bodies: Vec<_> = entries.iter().map(body).collect::<Result<_, Error>>()?;
+        Ok(Some(encode_bodies(&bodies)))
+    }
+}
+
+impl Source for PeerFiles {
+    fn read(&self, path: &str) -> Result<Option<Vec<u8>>, dab_proof::Error> {
+        match bundle_of(path) {
+            None => self.shared.files.read(path),
+            Some(bundle) => self.bodies(bundle).map_err(|error| dab_proof::Error::Unavailable {
+                path: path.to_owned(),
+                reason: error.to_string(),
+            }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::notary::{Notary, Proposal};
+    use crate::testing::{TestLedger, private_statement};
+
+    #[tokio::test]
+    async fn bodies_are_those_of_certified_leaves_only() {
+        let ledger = TestLedger::start();
+        let node = ledger.node();
+        let statements = vec![private_statement(
+            node.trust().policy.logs()[0].key.name(),
+            node.writer(),
+            "catalog",
+            0,
+            None,
+            "secret",
+        )];
+        node.notarize(Proposal { statements }).await.unwrap();
+        let files = PeerFiles::new(Arc::clone(node.shared()));
+        let bytes = files.read("bodies/000.p/1").unwrap().unwrap();
+        assert_eq!(bytes, b"\x06\0\0\0secret");
+        assert_eq!(files.read("bodies/000.p/2").unwrap(), None);
+        assert_eq!(files.read("bodies/000").unwrap(), None);
+        assert!(files.read("checkpoint").unwrap().is_some());
+        let path = PeerPath::parse("bodies/000.p/1").unwrap();
+        assert_eq!((path.path.as_str(), path.limit), ("bodies/000.p/1", BODIES_BYTES_MAX));
+        assert!(PeerPath::parse("private/log.key").is_none());
+    }
+}

@@ -1,0 +1,170 @@
+//! Catching up without the raft log: what a replica that lacks entries which nobody holds any more is given instead.
+//!
+//! ```text
+//!  leader                                              replica that is behind
+//!  all applied is certified -> raft snapshot  ------>  checkpoint: certified?
+//!  (position, settings, certified checkpoint)             |
+//!                              entries, bodies  <----  incoming: bundle by bundle, into private/incoming/
+//!                                                         |  they make the checkpoint's root
+//!                                                      judged and appended like the leaves of raft entries
+//!                                                         |
+//!                                                      state durable -> raft log begins anew behind the position
+//! ```
+//!
+//! A raft snapshot says little and is believed in less. Every leaf comes from a public file, and all of them together have
+//! to make the root that the quorum has certified; heads, positions and the head map are computed from them, each signature
+//! checked. A private body has to match its leaf. What a lying leader can do is to leave out bodies, and to name a raft
+//! position that is not the tree's, which makes the replica useless until its operator replaces it.
+//!
+//! In the message, as the data of raft-rs's snapshot:
+//!
+//! ```protobuf
+//! message Snapshot { uint32 version = 1; Settings settings = 2; bytes checkpoint = 3; }
+//! ```
+//!
+//! `version` is 1; `checkpoint` is a certified one of exactly the leaves applied there, empty while there are none.
+
+pub(crate) mod bodies;
+pub(crate) mod incoming;
+pub(crate) mod staging;
+
+use dab_proof::checkpoint::SignedCheckpoint;
+use dab_proof::hash::empty_root;
+use dab_proof::policy::Policy;
+use dab_proof::tree::TreeSize;
+use prost::Message;
+use prost_for_raft::Message as _;
+use raft::eraftpb;
+
+use crate::certify::TreeHead;
+use crate::raft::Position;
+use crate::state_machine::Settings;
+
+/// The version that this release writes, and the only one that it takes.
+const SNAPSHOT_VERSION: u32 = 1;
+
+/// The data of a raft snapshot.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct SnapshotBytes {
+    #[prost(uint32, tag = "1")]
+    version: u32,
+    #[prost(message, optional, tag = "2")]
+    settings: Option<Settings>,
+    #[prost(bytes = "vec", tag = "3")]
+    checkpoint: Vec<u8>,
+}
+
+impl SnapshotBytes {
+    pub(crate) fn new(settings: Option<Settings>, checkpoint: Option<&SignedCheckpoint>) -> Self {
+        Self {
+            version: SNAPSHOT_VERSION,
+            settings,
+            checkpoint: checkpoint.map(SignedCheckpoint::to_bytes).unwrap_or_default(),
+        }
+    }
+}
+
+/// What a replica catches up with, as far as its words go.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Target {
+    /// As raft-rs has it.
+    pub(crate) raft: eraftpb::Snapshot,
+    /// The last raft entry that is in it.
+    pub(crate) at: Position,
+    pub(crate) settings: Option<Settings>,
+    /// Certified; `None` where there are no leaves.
+    pub(crate) checkpoint: Option<SignedCheckpoint>,
+}
+
+impl Target {
+    /// Reads a raft snapshot and checks that its checkpoint is certified; `Err` says what is wrong with it.
+    pub(crate) fn read(raft: eraftpb::Snapshot, policy: &Policy) -> Result<Self, &'static str> {
+        let data = SnapshotBytes::decode(raft.data.as_slice()).map_err(|_| "it is no raft snapshot of a ledger")?;
+        if data.version != SNAPSHOT_VERSION {
+            return Err("its raft snapshot is of a version that this release does not know");
+        }
+        let checkpoint = match data.checkpoint.as_slice() {
+            [] => None,
+            bytes => Some(SignedCheckpoint::parse(bytes).map_err(|_| "its raft snapshot has no checkpoint")?),
+        };
+        if checkpoint.as_ref().is_some_and(|signed| policy.verify(signed).is_err()) {
+            return Err("the checkpoint of its raft snapshot is not certified");
+        }
+        let metadata = raft.get_metadata();
+        Ok(Self {
+            at: Position {
+                index: metadata.index,
+                term: metadata.term,
+            },
+            settings: data.settings,
+            checkpoint,
+            raft,
+        })
+    }
+
+    /// The tree that has to come out.
+    pub(crate) fn head(&self) -> TreeHead {
+        let empty = TreeHead {
+            size: TreeSize(0),
+            root: empty_root(),
+        };
+        self.checkpoint.as_ref().map_or(empty, |signed| TreeHead {
+            size: signed.checkpoint().size,
+            root: signed.checkpoint().root,
+        })
+    }
+
+    /// As the state database keeps it while it is being installed.
+    pub(crate) fn to_bytes(&self) -> Vec<u8> {
+        self.raft.encode_to_vec()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use dab_proof::leaf::Subject;
+    use dab_proof::testing::TinyLedger;
+
+    use super::*;
+
+    fn raft_snapshot(data: &SnapshotBytes) -> eraftpb::Snapshot {
+        let mut metadata = eraftpb::SnapshotMetadata {
+            index: 7,
+            term: 3,
+            ..Default::default()
+        };
+        metadata.set_conf_state(eraftpb::ConfState::default());
+        let mut raft = eraftpb::Snapshot {
+            data: data.encode_to_vec(),
+            ..Default::default()
+        };
+        raft.set_metadata(metadata);
+        raft
+    }
+
+    #[test]
+    fn only_a_certified_checkpoint_makes_a_target() {
+        let mut ledger = TinyLedger::with_cosigners(3);
+        ledger.append(&Subject::catalog(), b"body", None, "TEST");
+        let (checkpoint, policy) = (ledger.checkpoint(), ledger.trust().policy);
+        let data = SnapshotBytes::new(None, Some(&checkpoint));
+        let target = Target::read(raft_snapshot(&data), &policy).unwrap();
+        assert_eq!((target.at.index, target.at.term, target.head().size.0), (7, 3, 1));
+        let kept = eraftpb::Snapshot::decode(target.to_bytes().as_slice()).unwrap();
+        assert_eq!(Target::read(kept, &policy).unwrap(), target);
+        let by_the_log = checkpoint.checkpoint().sign(&ledger.log).unwrap();
+        let refused = |data: SnapshotBytes| Target::read(raft_snapshot(&data), &policy).unwrap_err();
+        assert!(refused(SnapshotBytes::new(None, Some(&by_the_log))).contains("not certified"));
+        assert!(
+            refused(SnapshotBytes {
+                version: 2,
+                ..data.clone()
+            })
+            .contains("version")
+        );
+        let checkpoint = b"no note".to_vec();
+        assert!(refused(SnapshotBytes { checkpoint, ..data }).contains("no checkpoint"));
+        let empty = Target::read(raft_snapshot(&SnapshotBytes::new(None, None)), &policy).unwrap();
+        assert_eq!(empty.head().size.0, 0);
+    }
+}
