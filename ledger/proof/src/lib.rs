@@ -45,6 +45,7 @@ pub mod checkpoint;
 pub mod policy;
 pub mod trust;
 
+pub mod epoch;
 pub mod receipt;
 
 pub mod head_map;

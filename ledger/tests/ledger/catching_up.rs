@@ -205,7 +205,7 @@ fn a_lying_source_costs_time_and_nothing_else() {
     let behind = left_behind();
     for (name, lie) in lies {
         let mut cores = behind.again();
-        cores.liar = Some((1, lie));
+        cores.lie = Some(lie);
         cores.rounds_until(is_even);
         assert!(cores.lies_told > 0, "{name}: the liar was never asked");
     }

@@ -30,8 +30,9 @@ pub(crate) struct Cores {
     disks: Vec<SimDisk>,
     pub(crate) cores: Vec<Option<Core>>,
     runs: u8,
-    /// Gives others what it makes of its files.
-    pub(crate) liar: Option<(u64, Lie)>,
+    /// What the first replica that is asked for a file makes of all its files.
+    pub(crate) lie: Option<Lie>,
+    liar: Option<u64>,
     pub(crate) lies_told: usize,
 }
 
@@ -42,6 +43,7 @@ impl Cores {
             disks: (0..REPLICAS).map(|_| SimDisk::default()).collect(),
             cores: Vec::new(),
             runs: 0,
+            lie: None,
             liar: None,
             lies_told: 0,
         };
@@ -59,6 +61,7 @@ impl Cores {
             disks: self.disks.iter().map(SimDisk::backup).collect(),
             cores: (0..REPLICAS).map(|_| None).collect(),
             runs: self.runs,
+            lie: None,
             liar: None,
             lies_told: 0,
         };
@@ -175,8 +178,8 @@ impl Cores {
                 Ok(Some((from, path))) => {
                     let source = self.cores[from as usize - 1].as_ref();
                     let mut file = source.and_then(|source| source.file(&path));
-                    if let Some((liar, lie)) = self.liar
-                        && liar == from
+                    if let Some(lie) = self.lie
+                        && *self.liar.get_or_insert(from) == from
                     {
                         self.lies_told += 1;
                         file = file.and_then(|file| lie(&path, file));

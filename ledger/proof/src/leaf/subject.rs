@@ -9,6 +9,7 @@ use crate::error::Error;
 pub const SUBJECT_BYTES_MAX: usize = 255;
 
 const HEADS: &str = "heads";
+const MEMBERS: &str = "members";
 
 /// What a leaf speaks about: `table/<table id>`, `catalog`, `digest/<name>` and so on. ASCII without spaces.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -39,6 +40,16 @@ impl Subject {
     /// True for the subject of the ledger's own leaves.
     pub fn is_heads(&self) -> bool {
         self.0 == HEADS
+    }
+
+    /// Subject of the changes of the ledger's members (see `epoch`).
+    pub fn members() -> Subject {
+        Subject(MEMBERS.to_owned())
+    }
+
+    /// True for the subject of the changes of the ledger's members.
+    pub fn is_members(&self) -> bool {
+        self.0 == MEMBERS
     }
 
     /// The subject as it stands in a leaf.
