@@ -25,6 +25,7 @@ use dab_proof::tree::TreeSize;
 
 use crate::Error;
 use crate::planted::planted;
+use crate::policies::Policies;
 
 /// Heads that wait for their quorum. The oldest goes first: a later certified head covers what it covered.
 const CANDIDATES_MAX: usize = 1024;
@@ -62,7 +63,7 @@ pub(crate) struct Certifier {
     log: SigningKey,
     /// Absent where this replica is no cosigner of the policy.
     cosigner: Option<SigningKey>,
-    policy: Policy,
+    policies: Policies,
     /// The head made durable before the last own cosignature.
     signed: Option<TreeHead>,
     /// Signed by the log and by whoever has been heard, by size; larger than `certified`.
@@ -76,12 +77,16 @@ pub(crate) struct Certifier {
 
 impl Certifier {
     /// A certifier that has cosigned `signed` in an earlier run.
-    pub(crate) fn new(log: SigningKey, cosigner: Option<SigningKey>, policy: Policy, signed: Option<TreeHead>) -> Self {
-        let listed = |key: &SigningKey| policy.witnesses().iter().any(|witness| witness.key == *key.verifier());
+    pub(crate) fn new(
+        log: SigningKey,
+        cosigner: Option<SigningKey>,
+        policies: Policies,
+        signed: Option<TreeHead>,
+    ) -> Self {
         Self {
             log,
-            cosigner: cosigner.filter(listed),
-            policy,
+            cosigner,
+            policies,
             signed,
             candidates: BTreeMap::new(),
             early: VecDeque::new(),
@@ -92,8 +97,14 @@ impl Certifier {
     }
 
     /// Whose cosignatures certify.
-    pub(crate) fn policy(&self) -> &Policy {
-        &self.policy
+    pub(crate) fn policies(&self) -> &Policies {
+        &self.policies
+    }
+
+    /// The tree has grown to the last size that the present members certify: `next` are those of the sizes that follow.
+    pub(crate) fn succeed(&mut self, last_size: TreeSize, next: Policy) {
+        self.policies.begin(last_size, next);
+        self.policies.certified(self.certified_size());
     }
 
     /// The last certified checkpoint.
@@ -119,7 +130,7 @@ impl Certifier {
 
     /// Takes over the certified checkpoint of an earlier run, which the caller has compared with the tree.
     pub(crate) fn restore(&mut self, signed: SignedCheckpoint) -> Result<(), Error> {
-        let certification = self.policy.verify(&signed)?;
+        let certification = self.policies.at(signed.checkpoint().size).verify(&signed)?;
         self.certify(signed, certification);
         Ok(())
     }
@@ -138,14 +149,18 @@ impl Certifier {
         };
         // Ed25519 is deterministic: every replica, and a restart, signs the same head with the same bytes
         let signed = checkpoint.sign(&self.log)?;
-        if self.policy.needs_no_cosigner() {
-            let certification = self.policy.verify(&signed)?;
+        let policy = self.policies.at(head.size);
+        if policy.needs_no_cosigner() {
+            let certification = policy.verify(&signed)?;
             self.certify(signed, certification);
             return Ok(());
         }
         self.candidates.insert(head.size.0, signed);
         while self.candidates.len() > CANDIDATES_MAX {
-            self.candidates.pop_first();
+            // the one that has to be certified before all others stays
+            let kept = self.policies.bound().map(|bound| bound.0);
+            let oldest = self.candidates.keys().copied().find(|size| Some(*size) != kept);
+            oldest.and_then(|size| self.candidates.remove(&size));
         }
         let (due, later): (VecDeque<_>, _) = std::mem::take(&mut self.early)
             .into_iter()
@@ -182,7 +197,7 @@ impl Certifier {
 
     /// The head up to which this replica has yet to cosign; `None` when there is nothing to sign.
     pub(crate) fn to_sign(&self) -> Option<TreeHead> {
-        let (_, latest) = self.candidates.last_key_value()?;
+        let latest = self.latest()?;
         let Checkpoint { size, root, .. } = *latest.checkpoint();
         self.lacks_own(latest).then_some(TreeHead { size, root })
     }
@@ -192,9 +207,22 @@ impl Certifier {
         self.signed
     }
 
+    /// The largest tree that may be certified now and is not.
+    fn latest(&self) -> Option<&SignedCheckpoint> {
+        let end = self.policies.bound().map_or(u64::MAX, |bound| bound.0);
+        self.candidates.range(..=end).next_back().map(|(_, latest)| latest)
+    }
+
+    /// This replica's cosigner, where it is one of those who certify trees of this size.
+    fn cosigner_at(&self, size: TreeSize) -> Option<&SigningKey> {
+        let cosigner = self.cosigner.as_ref();
+        cosigner.filter(|key| self.policies.lists(size, key.verifier()))
+    }
+
     fn lacks_own(&self, candidate: &SignedCheckpoint) -> bool {
         let own = |key: &SigningKey| has_line(candidate, key.name(), key.verifier().key_id());
-        self.cosigner.as_ref().is_some_and(|key| !own(key))
+        self.cosigner_at(candidate.checkpoint().size)
+            .is_some_and(|key| !own(key))
     }
 
     /// Cosigns what waits, up to `durable`, which the caller has made so; gives the notes for the other replicas.
@@ -228,14 +256,18 @@ impl Certifier {
         if planted("a lost cosignature is not sent again") {
             return Ok(None);
         }
-        let (Some(cosigner), Some(signed)) = (&self.cosigner, self.signed) else {
-            return Ok(None);
-        };
-        let Some(candidate) = self.candidates.get(&signed.size.0) else {
+        let Some(candidate) = self.latest() else {
             return Ok(None);
         };
         let mut note = candidate.checkpoint().sign(&self.log)?;
-        note.add(candidate.checkpoint().cosign(cosigner, time_unix_s)?)?;
+        let size = candidate.checkpoint().size;
+        // one that is not among those who certify this size still has to hear of it
+        if let Some(cosigner) = self.cosigner_at(size) {
+            if self.signed.is_none_or(|signed| signed.size < size) {
+                return Ok(None);
+            }
+            note.add(candidate.checkpoint().cosign(cosigner, time_unix_s)?)?;
+        }
         Ok(Some(note))
     }
 
@@ -243,12 +275,14 @@ impl Certifier {
     /// witness that were shown it before the replicas agree might cosign a tree that no quorum of them has.
     pub(crate) fn for_witnesses(&self) -> Option<&SignedCheckpoint> {
         let lacks_witnesses = |candidate: &&SignedCheckpoint| {
+            let policy = self.policies.at(candidate.checkpoint().size);
             let cosigned = |witness: &Witness| has_line(candidate, witness.key.name(), witness.key.key_id());
             let with_all = |witness: &Witness| witness.url.is_some() || cosigned(witness);
             candidate.checkpoint().size > TreeSize(0)
                 && !self.lacks_own(candidate)
-                && !self.policy.is_met_by(cosigned)
-                && self.policy.is_met_by(with_all)
+                && self.policies.allows(candidate.checkpoint().size)
+                && !policy.is_met_by(cosigned)
+                && policy.is_met_by(with_all)
         };
         self.candidates.values().rev().find(lacks_witnesses)
     }
@@ -301,7 +335,7 @@ impl Certifier {
             return Ok(());
         }
         for line in note.note().signatures() {
-            let Some(witness) = self.policy.witness_of(line) else {
+            let Some(witness) = self.policies.at(TreeSize(size)).witness_of(line) else {
                 continue;
             };
             if has_line(candidate, &line.name, line.key_id) {
@@ -339,7 +373,8 @@ impl Certifier {
     /// Whether at least one line is a cosigner's, and right.
     fn has_cosignature(&self, note: &SignedCheckpoint) -> bool {
         // one line of each: a note may have many, and each costs a verification
-        self.policy.witnesses().iter().any(|witness| {
+        let policy = self.policies.at(note.checkpoint().size);
+        policy.witnesses().iter().any(|witness| {
             let is_theirs =
                 |line: &&NoteSignature| line.name == witness.key.name() && line.key_id == witness.key.key_id();
             let line = note.note().signatures().iter().find(is_theirs);
@@ -352,9 +387,9 @@ impl Certifier {
             return Ok(());
         };
         let enough = planted("one cosignature less certifies") && candidate.note().signatures().len() > 2;
-        let met = self
-            .policy
-            .is_met_by(|witness| has_line(candidate, witness.key.name(), witness.key.key_id()));
+        let policy = self.policies.at(TreeSize(size));
+        let met = self.policies.allows(TreeSize(size))
+            && policy.is_met_by(|witness| has_line(candidate, witness.key.name(), witness.key.key_id()));
         if enough && !met {
             let certification = Certification {
                 log: self.log.name().to_owned(),
@@ -366,7 +401,7 @@ impl Certifier {
             self.certify(signed, certification);
         } else if met {
             // every line was checked as it came; checked again as a whole, as any auditor will
-            let certification = self.policy.verify(candidate)?;
+            let certification = policy.verify(candidate)?;
             let signed = candidate.clone();
             self.certify(signed, certification);
         }
@@ -374,6 +409,7 @@ impl Certifier {
     }
 
     fn certify(&mut self, signed: SignedCheckpoint, certification: Certification) {
+        self.policies.certified(signed.checkpoint().size);
         self.candidates = self.candidates.split_off(&(signed.checkpoint().size.0 + 1));
         self.certified = Some((signed, certification));
         self.fresh = true;

@@ -16,6 +16,7 @@ use crate::Error;
 use crate::disk::Disk;
 use crate::durable;
 use crate::planted::planted;
+use crate::policies::Policies;
 use crate::reader::IssuedCheckpoint;
 use crate::tile_store::TileStore;
 
@@ -44,7 +45,7 @@ impl CheckpointFile {
     pub(crate) fn open(
         disk: Arc<dyn Disk>,
         public_dir: &Path,
-        policy: &Policy,
+        policies: &Policies,
         in_state: &[u8],
     ) -> Result<Self, Error> {
         let path = public_dir.join("checkpoint");
@@ -66,6 +67,7 @@ impl CheckpointFile {
                 reason: format!("the checkpoint in {place} is not one that this ledger issued: {error}"),
             };
             let signed = SignedCheckpoint::parse(bytes).map_err(unusable)?;
+            let policy = policies.at(signed.checkpoint().size);
             if let Err(error) = policy.verify(&signed) {
                 match lacks_lines(&signed, policy) {
                     true => continue,
@@ -180,7 +182,8 @@ mod tests {
     fn opened(bytes: &[u8], policy: &Policy) -> Result<CheckpointFile, Error> {
         let disk = SimDisk::default();
         disk.write_through(Path::new("public/checkpoint"), bytes, Access::Everyone)?;
-        CheckpointFile::open(Arc::new(disk), Path::new("public"), policy, &[])
+        let policies = Policies::new(policy.clone());
+        CheckpointFile::open(Arc::new(disk), Path::new("public"), &policies, &[])
     }
 
     fn ledger() -> TinyLedger {

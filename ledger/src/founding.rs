@@ -27,13 +27,14 @@ mod tests;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use dab_proof::epoch::EpochText;
 use dab_proof::leaf::BodyDigest;
 use dab_proof::note::{SigningKey, VerifierKey};
-use dab_proof::trust::Trust;
 
 use crate::Error;
 use crate::durable::{self, Access, io};
-use crate::identity::{Directories, check_origin, writers_text};
+use crate::epoch::{Epoch, WITNESS, cosigner_name, member_writer_name, witness_lines};
+use crate::identity::{Directories, check_origin};
 use crate::key_file::{Generate, draw_seed, make_key, read_key};
 use crate::members::{Candidate, Member, Members, NotMembers, check_address, check_name};
 use crate::node::NodeConfig;
@@ -43,10 +44,6 @@ use crate::peer::PeerIdentity;
 const FOUNDING_V1: &str = "dab/founding/v1";
 /// Bytes of a founding's fingerprint: nobody finds a second one with it.
 const FINGERPRINT_BYTES: usize = 16;
-/// What a witness's line begins with, here as in a policy.
-const WITNESS: &str = "witness ";
-/// What a witness's name begins with. No member's does: a dot is none of its characters.
-const OUTSIDE: &str = "outside.";
 
 /// The beginning of a ledger with several replicas. Its text is a secret.
 #[derive(Clone, Debug)]
@@ -91,19 +88,7 @@ impl Founding {
             witnesses,
             members,
         };
-        let origin = founding.origin();
-        for Member { is, .. } in founding.members.iter() {
-            let is_for_it = is.cosigner.name() == cosigner_name(origin, &is.name)
-                && is.writer.name() == member_writer_name(origin, &is.name);
-            if !is_for_it {
-                return Err(refused(format!(
-                    "{} has made its keys for another ledger than {origin}",
-                    is.name
-                )));
-            }
-        }
-        let trust = Trust::from_texts(founding.policy(), founding.writers(), None);
-        trust.map(|_| founding).map_err(|error| refused(error.to_string()))
+        founding.epoch().map(|_| founding)
     }
 
     /// Reads a founding.
@@ -132,7 +117,7 @@ impl Founding {
 
     /// The text, to be given to every member and to nobody else.
     pub fn to_text(&self) -> String {
-        let (log, witnesses) = (self.log.to_text(), self.witness_lines());
+        let (log, witnesses) = (self.log.to_text(), witness_lines(&self.witnesses));
         format!("{FOUNDING_V1}\n{log}\n{witnesses}{}", self.members)
     }
 
@@ -146,50 +131,26 @@ impl Founding {
         &self.members
     }
 
-    /// As founding and policy have them; named by their place.
-    fn witness_lines(&self) -> String {
-        let line = |(number, witness): (usize, &WitnessAt)| {
-            format!("{WITNESS}{OUTSIDE}{} {} {}\n", number + 1, witness.key, witness.url)
-        };
-        self.witnesses.iter().enumerate().map(line).collect()
+    /// That of a ledger that has begun, from its key and its first epoch.
+    pub(crate) fn of(log: SigningKey, first: &Epoch) -> Self {
+        Self {
+            log,
+            witnesses: first.witnesses(),
+            members: first.members.clone(),
+        }
     }
 
     /// What people compare, so that all have taken in the same: of the policy and the members, without the secret.
     pub fn fingerprint(&self) -> String {
-        let text = format!("{}{}", self.policy(), self.members);
+        let policy = self.epoch().map(|epoch| epoch.text.policy).unwrap_or_default();
+        let text = format!("{policy}{}", self.members);
         hex::encode(&BodyDigest::of(text.as_bytes()).sha256[..FINGERPRINT_BYTES])
     }
 
-    /// The text of `trust/policy`: the ledger's log, cosigned by a quorum of its replicas, and by a witness outside where
-    /// there are any.
-    fn policy(&self) -> String {
-        let (log, members) = (self.log.verifier(), &self.members);
-        let mut text = format!(
-            "# whose checkpoints count: this log's, cosigned by {} of its {} replicas\nlog {log}\n",
-            members.quorum(),
-            members.count()
-        );
-        for member in members.iter() {
-            text += &format!("witness {} {}\n", member.is.name, member.is.cosigner);
-        }
-        let names: Vec<_> = members.iter().map(|member| member.is.name.as_str()).collect();
-        text += &format!("group replicas {} {}\n", members.quorum(), names.join(" "));
-        if self.witnesses.is_empty() {
-            return text + "quorum replicas\n";
-        }
-        let outside: Vec<_> = (1..=self.witnesses.len())
-            .map(|number| format!("{OUTSIDE}{number}"))
-            .collect();
-        text += &self.witness_lines();
-        text + &format!(
-            "group outside any {}\ngroup both all replicas outside\nquorum both\n",
-            outside.join(" ")
-        )
-    }
-
-    /// The text of `trust/writers`.
-    fn writers(&self) -> String {
-        writers_text(self.members.iter().map(|member| &member.is.writer))
+    /// The epoch that the ledger begins with.
+    fn epoch(&self) -> Result<Epoch, Error> {
+        let epoch = Epoch::first(self.log.verifier(), &self.members, &self.witnesses);
+        epoch.map_err(|error| refused(error.to_string()))
     }
 }
 
@@ -260,18 +221,30 @@ pub fn join(config: &NodeConfig, founding: &Founding) -> Result<Member, Error> {
         .of_key(candidate.peer_key)
         .filter(|member| member.is == candidate);
     let member = member.ok_or_else(|| Error::setting(&line, "the founding does not name this candidate"))?;
+    write_replica(&dirs, founding, None)?;
+    Ok(member.clone())
+}
+
+/// Writes what makes a candidate's directory a replica's; `invited` is the epoch that it has been invited to.
+pub(crate) fn write_replica(dirs: &Directories, founding: &Founding, invited: Option<&EpochText>) -> Result<(), Error> {
     let log = format!("{}\n", founding.log.to_text());
-    let trust_ledger = format!("{}\n", dirs.public_from_trust());
+    let ledger = format!("{}\n", dirs.public_from_trust());
+    let epoch = founding.epoch()?.text;
     durable::create_dir(&dirs.public, Access::Everyone)?;
     durable::create_dir(&dirs.trust, Access::Everyone)?;
-    for (path, text, access) in [
+    let now = invited.unwrap_or(&epoch);
+    let mut files = vec![
         // first: from here on the directory is a replica's, and one that lacks the rest is refused
-        (dirs.members(), founding.members.to_string(), Access::Owner),
+        (dirs.members(), epoch.text(), Access::Owner),
         (dirs.log_key(), log, Access::Owner),
-        (dirs.trust.join("policy"), founding.policy(), Access::Everyone),
-        (dirs.trust.join("writers"), founding.writers(), Access::Everyone),
-        (dirs.trust.join("ledger"), trust_ledger, Access::Everyone),
-    ] {
+        (dirs.trust.join("policy"), now.policy.clone(), Access::Everyone),
+        (dirs.trust.join("writers"), now.writers.clone(), Access::Everyone),
+        (dirs.trust.join("ledger"), ledger, Access::Everyone),
+    ];
+    if let Some(invited) = invited {
+        files.insert(0, (dirs.invited(), invited.text(), Access::Owner));
+    }
+    for (path, text, access) in files {
         match durable::read(&path)? {
             Some(found) if found == text.as_bytes() => {}
             Some(_) => {
@@ -283,21 +256,13 @@ pub fn join(config: &NodeConfig, founding: &Founding) -> Result<Member, Error> {
             None => durable::write(&path, text.as_bytes(), access)?,
         }
     }
-    Ok(member.clone())
+    Ok(())
 }
 
 /// Whether the directory is made for a ledger of several replicas, whether it has joined or not.
 pub fn is_replica(config: &NodeConfig) -> bool {
     let dirs = Directories::of(config);
     dirs.members().exists() || dirs.candidate().exists()
-}
-
-fn cosigner_name(origin: &str, name: &str) -> String {
-    format!("{origin}/{name}")
-}
-
-fn member_writer_name(origin: &str, name: &str) -> String {
-    format!("{origin}/{name}/writer")
 }
 
 fn kept_or_made(path: &Path, name: &str, generate: Generate) -> Result<VerifierKey, Error> {
@@ -312,7 +277,7 @@ fn kept_or_made(path: &Path, name: &str, generate: Generate) -> Result<VerifierK
     Ok(key.verifier().clone())
 }
 
-fn read_candidate(path: &PathBuf) -> Result<Option<Candidate>, Error> {
+pub(crate) fn read_candidate(path: &PathBuf) -> Result<Option<Candidate>, Error> {
     let text = match fs::read_to_string(path) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),

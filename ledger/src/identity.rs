@@ -9,7 +9,8 @@
 //!
 //! with several replicas (`founding.rs`) also:
 //! private/candidate     what this machine said of itself before the founding
-//! private/members       who the ledger's replicas are
+//! private/members       who founded the ledger (`dab_proof::epoch`)
+//! private/invited       for one that joined later: who were its members then, this one among them
 //! private/cosigner.key  signs checkpoints that this replica has recomputed; its name is <origin>/<member>
 //! private/peer.key      proves to the others which replica this is
 //! private/begun         there once it has taken part: from then on its raft log must be there too
@@ -28,10 +29,12 @@ use dab_proof::trust::Trust;
 
 use crate::Error;
 use crate::durable::{self, Access};
+use crate::epoch::Epoch;
 use crate::key_file::{make_key, read_key};
-use crate::members::{Member, Members, NotMembers};
+use crate::members::Member;
 use crate::node::NodeConfig;
 use crate::peer::PeerIdentity;
+use crate::state_machine::Settings;
 
 /// The directories of one ledger node.
 #[derive(Clone, Debug)]
@@ -49,15 +52,18 @@ pub(crate) struct Identity {
     /// Absent where the node certifies alone.
     pub(crate) membership: Option<Membership>,
     pub(crate) trust: Trust,
-    /// The text of `trust/writers`.
-    pub(crate) writers: String,
+    /// What a ledger begins with; where a node certifies alone, its present ones.
+    pub(crate) settings: Settings,
 }
 
 /// This node's place among the replicas.
 #[derive(Debug)]
 pub(crate) struct Membership {
     pub(crate) own: Member,
-    pub(crate) members: Members,
+    /// The epoch that the ledger began with.
+    pub(crate) founded: Epoch,
+    /// The epoch in which this replica joined.
+    pub(crate) joined: Epoch,
     pub(crate) cosigner: SigningKey,
     pub(crate) peer: PeerIdentity,
 }
@@ -93,6 +99,10 @@ impl Directories {
 
     pub(crate) fn members(&self) -> PathBuf {
         self.private.join("members")
+    }
+
+    pub(crate) fn invited(&self) -> PathBuf {
+        self.private.join("invited")
     }
 
     /// There once a replica has taken part.
@@ -172,19 +182,29 @@ impl Identity {
         })?;
         let writers = open_text(&dirs.trust.join("writers"), || writers_text([writer.verifier()]))?;
         let ledger = open_text(&dirs.trust.join("ledger"), || format!("{}\n", dirs.public_from_trust()))?;
+        let origin = log.name().to_owned();
         Ok(Self {
             log,
             writer,
             trust: trust(dirs, &policy, &writers, &ledger)?,
-            writers,
+            settings: Settings {
+                origin,
+                writers,
+                members: String::new(),
+            },
             membership: None,
         })
     }
 
     fn open_replica(dirs: &Directories, origin: Option<&str>, members: &str) -> Result<Self, Error> {
-        let members: Members = members
-            .parse()
-            .map_err(|error: NotMembers| Error::setting(&dirs.members(), error.to_string()))?;
+        let epoch = |path: &Path, text: &str| {
+            Epoch::parse(text.as_bytes()).map_err(|error| Error::setting(path, error.to_string()))
+        };
+        let founded = epoch(&dirs.members(), members)?;
+        let joined = match read_text(&dirs.invited())? {
+            Some(text) => epoch(&dirs.invited(), &text)?,
+            None => founded.clone(),
+        };
         let log = require_key(&dirs.log_key())?;
         check_same_origin(&dirs.log_key(), &log, origin)?;
         let (writer, cosigner) = (require_key(&dirs.writer_key())?, require_key(&dirs.cosigner_key())?);
@@ -192,7 +212,8 @@ impl Identity {
             return Err(missing(&dirs.peer_key()));
         }
         let peer = PeerIdentity::open(&dirs.peer_key())?;
-        let own = members
+        let own = joined
+            .members
             .of_key(peer.key())
             .filter(|member| member.is.writer == *writer.verifier() && member.is.cosigner == *cosigner.verifier());
         let own = own.cloned().ok_or_else(|| {
@@ -206,7 +227,8 @@ impl Identity {
         let (policy, writers, ledger) = (text("policy")?, text("writers")?, text("ledger")?);
         let membership = Membership {
             own,
-            members,
+            founded,
+            joined,
             cosigner,
             peer,
         };
@@ -214,7 +236,7 @@ impl Identity {
             log,
             writer,
             trust: trust(dirs, &policy, &writers, &ledger)?,
-            writers,
+            settings: Settings::of(&membership.founded),
             membership: Some(membership),
         })
     }

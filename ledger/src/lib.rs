@@ -13,7 +13,7 @@
 //! let outcome = ledger.node().notarize(Proposal { statements: vec![statement] }).await?;
 //! let Outcome::Certified(receipts) = outcome else { panic!("somebody else was first") };
 //! // what an auditor does, with the trust directory alone
-//! let verified = receipts[0].verify(ledger.node().trust())?;
+//! let verified = receipts[0].verify(&ledger.node().trust())?;
 //! assert!(verified.certification.alone);
 //! # Ok(())
 //! # }
@@ -36,9 +36,13 @@ pub mod reader;
 pub mod node;
 
 #[cfg(feature = "node")]
+pub mod epoch;
+#[cfg(feature = "node")]
 pub mod founding;
 #[cfg(feature = "node")]
 mod identity;
+#[cfg(feature = "node")]
+pub mod invitation;
 #[cfg(feature = "node")]
 mod key_file;
 #[cfg(feature = "node")]
@@ -75,6 +79,8 @@ mod tile_store;
 mod certify;
 #[cfg(feature = "node")]
 mod checkpoint_file;
+#[cfg(feature = "node")]
+mod policies;
 #[cfg(feature = "node")]
 mod prove_head;
 #[cfg(feature = "node")]

@@ -9,6 +9,7 @@
 //! and comes to the same root. What is not certified yet is applied, but nobody sees it.
 
 mod answers;
+pub(crate) mod epochs;
 mod install;
 
 use std::collections::VecDeque;
@@ -20,6 +21,7 @@ use crate::checkpoint_file::CheckpointFile;
 use crate::clock::Clock;
 use crate::crash_point::crash_point;
 use crate::notary::Outcome;
+use crate::peer::ReplicaId;
 use crate::planted::planted;
 use crate::raft::{Application, LogStorage, Position};
 use crate::reader::IssuedCheckpoint;
@@ -32,11 +34,13 @@ use crate::state_store::Meta;
 use crate::tile_store::TileStore;
 use dab_proof::checkpoint::SignedCheckpoint;
 use dab_proof::tree::{Frontier, LeafIndex, TreeSize};
+use dab_proof::writers::Writers;
 use prost_for_raft::Message as _;
-use raft::eraftpb::{ConfState, Message, Snapshot};
+use raft::eraftpb::{ConfChange, ConfChangeType, ConfState, Message, Snapshot};
 
 pub(crate) use answers::WaitLimits;
 use answers::{Decided, DecidedAnswer, DecidedOutcome, PlacedRead};
+use epochs::epoch_checkpoints_in;
 
 /// How much may be applied before it is made durable in the state database.
 #[derive(Clone, Copy, Debug)]
@@ -71,6 +75,12 @@ pub(crate) struct Machine {
     /// What is answered when a certified checkpoint covers it, in that order.
     decided: VecDeque<Decided>,
     messages: Vec<Message>,
+    /// Certified checkpoints that end with a change of the members, in their order.
+    epoch_checkpoints: Vec<SignedCheckpoint>,
+    /// The state has to become durable at the end of this round.
+    flush_wanted: bool,
+    /// Whither leaves are being taken over.
+    target: Option<Target>,
 }
 
 /// The parts of a machine, all as they were when the state database was last made durable.
@@ -89,6 +99,7 @@ pub(crate) struct Parts {
 impl Machine {
     pub(crate) fn new(parts: Parts) -> Result<Self, Error> {
         let applied = parts.shared.read(|_, state| Ok(applied_in(&state.meta)))?;
+        let epoch_checkpoints = parts.shared.read(|_, state| epoch_checkpoints_in(state))?;
         Ok(Self {
             flushed_size: parts.tiles.size(),
             shared: parts.shared,
@@ -107,6 +118,9 @@ impl Machine {
             placed_reads: Vec::new(),
             decided: VecDeque::new(),
             messages: Vec::new(),
+            epoch_checkpoints,
+            flush_wanted: false,
+            target: None,
         })
     }
 
@@ -116,6 +130,12 @@ impl Machine {
 
     pub(crate) fn settings(&self) -> Result<Option<Settings>, Error> {
         self.shared.read(|_, state| Ok(state.settings().cloned()))
+    }
+
+    /// Who may write now.
+    pub(crate) fn writers(&self) -> Result<Writers, Error> {
+        let settings = self.settings()?.unwrap_or_default();
+        Ok(Writers::parse(settings.writers.as_bytes())?)
     }
 
     pub(crate) fn tree_size(&self) -> TreeSize {
@@ -212,6 +232,7 @@ impl Machine {
         self.checkpoint_file.replace(&checkpoint)?;
         crash_point!("apply::checkpoint");
         let (size, issued) = (checkpoint.checkpoint().size, self.issued(&checkpoint));
+        self.keep_epoch_change(&checkpoint)?;
         self.shared.write(|visible, state| {
             visible.show(checkpoint, &certification);
             state.record_issued(issued);
@@ -224,7 +245,8 @@ impl Machine {
     /// Whether enough was applied since the last flush.
     pub(crate) fn flush_is_due(&self) -> Result<bool, Error> {
         let bytes = self.shared.read(|_, state| Ok(state.recent_bytes()))?;
-        Ok(self.applied.index - self.flushed.index >= self.flush_limits.entries_max
+        Ok(self.flush_wanted
+            || self.applied.index - self.flushed.index >= self.flush_limits.entries_max
             || self.tiles.size().0 - self.flushed_size.0 >= self.flush_limits.leaves_max
             || bytes >= self.flush_limits.bytes_max)
     }
@@ -260,6 +282,7 @@ impl Machine {
         crash_point!("flush::state");
         self.shared.write(|_, state| state.forget_recent())?;
         (self.flushed, self.flushed_size) = (self.applied, self.tiles.size());
+        self.flush_wanted = false;
         self.tiles.restarts_here();
         self.tidy()?;
         crash_point!("flush::tidied");
@@ -365,6 +388,9 @@ impl Application for Machine {
             }
         })?;
         self.applied = at;
+        if let Some(epoch) = &effects.epoch {
+            self.begin_epoch(epoch);
+        }
         if grows && !self.replaying {
             self.compare_expected()?;
             if size > self.certifier.certified_size() {
@@ -376,11 +402,23 @@ impl Application for Machine {
     }
 
     fn install(&mut self, snapshot: &Snapshot) -> Result<(), Error> {
-        let target = Target::read(snapshot.clone(), self.certifier.policy());
-        let target = target.map_err(|reason| Error::Raft {
-            reason: format!("raft asks for a snapshot that was never looked at: {reason}"),
+        let target = self.target.take().filter(|target| target.raft == *snapshot);
+        let target = target.ok_or_else(|| Error::Raft {
+            reason: "raft asks for a snapshot that was never looked at".to_owned(),
         })?;
         self.finish_install(&target)
+    }
+
+    fn admits(&mut self, change: &ConfChange) -> Result<bool, Error> {
+        let Some(epoch) = self.epoch()? else {
+            return Ok(false);
+        };
+        let is_member = epoch.members.get(ReplicaId(change.node_id)).is_some();
+        Ok(match change.get_change_type() {
+            ConfChangeType::AddNode => is_member,
+            ConfChangeType::RemoveNode => !is_member,
+            ConfChangeType::AddLearnerNode => false,
+        })
     }
 
     fn apply_conf_state(&mut self, at: Position, conf_state: &ConfState) -> Result<(), Error> {

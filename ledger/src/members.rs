@@ -277,6 +277,12 @@ impl FromStr for Members {
     }
 }
 
+impl NotMembers {
+    pub(crate) fn because(reason: &dyn fmt::Display) -> Self {
+        Self(reason.to_string())
+    }
+}
+
 fn refuse<T>(reason: String) -> Result<T, NotMembers> {
     Err(NotMembers(reason))
 }

@@ -2,12 +2,13 @@
 
 mod config;
 mod heads;
+mod members;
 mod reading;
 mod status;
 mod witnesses;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
@@ -43,7 +44,6 @@ use crate::post::Post;
 use crate::replica::open::ReplicaConfig;
 use crate::sequencer::{Sequencer, SequencerParts, panic_text};
 use crate::shared::Shared;
-use crate::state_machine::Settings;
 use crate::state_machine::check::check;
 use crate::state_machine::entry::ProposalBytes;
 
@@ -74,13 +74,13 @@ pub struct Node {
     writer: SigningKey,
     /// Held by whoever writes a heads leaf.
     heads_turn: tokio::sync::Mutex<()>,
-    trust: Trust,
+    trust: Arc<Trust>,
     membership: Option<Membership>,
     inbox: Arc<PeerInbox>,
     post: Arc<Post>,
-    /// Ask the policy's witnesses, until the node is dropped.
-    asking: Mutex<JoinSet<()>>,
-    public_dir: PathBuf,
+    /// What runs beside the raft thread until the node is dropped: asks witnesses, follows the members.
+    beside: Mutex<JoinSet<()>>,
+    dirs: Directories,
 }
 
 impl Node {
@@ -107,14 +107,13 @@ impl Node {
         durable::create_private_dir(&dirs.private)?;
         let lock = lock(&dirs.private)?;
         let identity = Identity::open(&dirs, config.origin.as_deref())?;
-        let origin = identity.log.name().to_owned();
         if identity.membership.is_some() {
             refuse_lost_raft_log(&dirs)?;
         }
         let (id, first_voters) = match &identity.membership {
             Some(membership) => (
                 membership.own.id.0,
-                membership.members.iter().map(|member| member.id.0).collect(),
+                membership.founded.members.iter().map(|member| member.id.0).collect(),
             ),
             None => (RAFT_ID_FIRST, vec![RAFT_ID_FIRST]),
         };
@@ -129,11 +128,12 @@ impl Node {
                 .membership
                 .as_ref()
                 .map(|membership| membership.cosigner.clone()),
-            policy: identity.trust.policy.clone(),
-            settings: Settings {
-                origin,
-                writers: identity.writers,
+            trust: match &identity.membership {
+                Some(membership) => membership.founded.trust.clone(),
+                None => identity.trust.clone(),
             },
+            settings: identity.settings,
+            joined: identity.membership.as_ref().map(|membership| membership.joined.clone()),
             clock: config.clock,
             limits: limits.clone(),
             election_seed: uuid::Uuid::new_v4().as_u64_pair().0,
@@ -163,12 +163,12 @@ impl Node {
             raft_log_syncs,
             writer: identity.writer,
             heads_turn: tokio::sync::Mutex::default(),
-            trust: identity.trust,
+            trust: Arc::new(identity.trust),
             membership: identity.membership,
             inbox,
             post,
-            asking: Mutex::default(),
-            public_dir: dirs.public,
+            beside: Mutex::default(),
+            dirs,
         };
         Ok(Prepared { node, sequencer })
     }
@@ -178,14 +178,9 @@ impl Node {
         &self.writer
     }
 
-    /// What auditors of this ledger are given.
-    pub fn trust(&self) -> &Trust {
-        &self.trust
-    }
-
     /// The directory of the public files.
     pub fn public_dir(&self) -> &Path {
-        &self.public_dir
+        &self.dirs.public
     }
 
     /// This node's place among the ledger's replicas; `None` where it certifies alone. The address is where the others
@@ -213,8 +208,9 @@ impl Node {
         let limits = PeerLimits::default();
         let transport =
             Transport::start(own, listener, self.inbox.clone(), files, limits, std::future::pending()).await?;
-        transport.set_peers(membership.members.iter().map(Member::peer).collect());
-        self.post.open(transport);
+        self.post.open(Arc::clone(&transport));
+        let following = members::follow(Arc::clone(&self.shared), transport, self.dirs.clone());
+        self.beside.lock().spawn(following);
         Ok(())
     }
 
@@ -248,7 +244,7 @@ impl Node {
     ///
     /// [`Error::Stopped`]; [`Error::State`] when the state cannot be read. What does not hold is in the report.
     pub fn fsck(&self) -> Result<Report, Error> {
-        fsck(&self.shared, &self.trust)
+        fsck(&self.shared, &self.trust())
     }
 
     /// Waits until the node fails, as on a broken disk, and tells why; for ever where it never does. A failed node still
@@ -299,7 +295,9 @@ impl Node {
 
     /// Checks a proposal before anything is written; the same check decides when it is applied.
     fn check(&self, proposal: &ProposalBytes) -> Result<(), Error> {
-        check(proposal, &self.shared.origin, &self.trust.writers)
+        let epoch = self.shared.epoch_now();
+        let writers = epoch.as_ref().map_or(&self.trust.writers, |epoch| epoch.writers());
+        check(proposal, &self.shared.origin, writers)
             .map(drop)
             .map_err(|refusal| Error::refused(refusal.subject.as_ref(), refusal.reason))
     }
@@ -317,7 +315,7 @@ impl Prepared {
         let thread = std::thread::Builder::new()
             .name("dab-ledger-raft".to_owned())
             .spawn(move || sequencer.run())
-            .map_err(io("start the raft thread of", &node.public_dir))?;
+            .map_err(io("start the raft thread of", &node.dirs.public))?;
         *node.thread.lock() = Some(thread);
         Ok(Arc::new(node))
     }

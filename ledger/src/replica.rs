@@ -12,6 +12,7 @@
 
 mod catch_up;
 pub(crate) mod guard;
+mod members;
 pub(crate) mod message;
 pub(crate) mod open;
 pub(crate) mod pending;
@@ -22,7 +23,7 @@ use std::collections::{BTreeMap, VecDeque};
 use bytes::Bytes;
 use dab_proof::checkpoint::SignedCheckpoint;
 use dab_proof::tree::TreeSize;
-use dab_proof::writers::Writers;
+use dab_proof::trust::Trust;
 use prost_for_raft::Message as _;
 use raft::eraftpb::MessageType;
 
@@ -64,6 +65,9 @@ pub(crate) struct ReplicaParts {
     pub(crate) staging: Staging,
     pub(crate) limits: ReplicaLimits,
     pub(crate) settings: Settings,
+    /// Whom those trust who know the ledger's beginning.
+    pub(crate) founded: Trust,
+    pub(crate) id: u64,
 }
 
 /// Where a replica stands in the agreement.
@@ -101,8 +105,10 @@ pub(crate) struct Replica {
     /// harms its speaker alone; one that says nothing makes the others keep their logs.
     held: BTreeMap<u64, u64>,
     settings: Settings,
-    /// Those of the settings; `None` where they are none, and nothing is accepted.
-    writers: Option<Writers>,
+    founded: Trust,
+    id: u64,
+    /// The tick of the next look at who raft's members are.
+    next_members_look: u64,
     /// The term in which this replica, leading, has asked for the first settings.
     settings_asked_in: u64,
     catch_up: CatchUp,
@@ -129,8 +135,10 @@ impl Replica {
             ticks: 0,
             next_ask: 0,
             held: BTreeMap::new(),
-            writers: Writers::parse(settings.writers.as_bytes()).ok(),
             settings,
+            founded: parts.founded,
+            id: parts.id,
+            next_members_look: 0,
             settings_asked_in: 0,
             catch_up: CatchUp::No,
             failed_catch_ups: 0,
@@ -259,7 +267,7 @@ impl Replica {
     /// Passes time.
     pub(crate) fn tick(&mut self) {
         self.ticks += 1;
-        if !self.is_installing() {
+        if !self.is_installing() && self.is_member() {
             self.driver.tick();
             self.send_snapshots_again();
         }
@@ -281,6 +289,7 @@ impl Replica {
         self.propose_entries()?;
         self.driver.pump(&mut self.machine)?;
         self.cosign()?;
+        self.propose_members()?;
         self.offer_snapshot()?;
         for message in self.machine.take_messages() {
             let to = message.to;
@@ -413,7 +422,7 @@ impl Replica {
     }
 
     fn broadcast(&mut self, message: &Bytes) {
-        for to in self.driver.others() {
+        for to in self.others() {
             let message = message.clone();
             self.outgoing.push(Outgoing { to, message });
         }
@@ -425,9 +434,8 @@ impl Replica {
             return Ok(());
         };
         let tree_size = self.machine.tree_size();
-        let certified = self.machine.certifier().certified().cloned();
-        let answer = certified.filter(|ours| note.asks && ours.checkpoint().size >= signed.checkpoint().size);
-        if let Some(ours) = answer {
+        let size = signed.checkpoint().size;
+        if let Some(ours) = self.machine.certified_for(size).filter(|_| note.asks) {
             let checkpoint = ours.to_bytes().into();
             let message = PeerMessage::to_bytes(Content::Note(NoteBytes {
                 checkpoint,

@@ -4,17 +4,18 @@ use std::fs::File;
 use std::sync::Arc;
 
 use dab_proof::checkpoint::SignedCheckpoint;
+use dab_proof::inclusion;
 use dab_proof::leaf::{SignedLeaf, Subject};
 use dab_proof::policy::Certification;
 use dab_proof::receipt::Receipt;
 use dab_proof::source::Source;
 use dab_proof::tile::{self, BundlePath};
 use dab_proof::tree::{LeafIndex, TreeSize};
-use dab_proof::{inclusion, policy::Policy};
 use parking_lot::RwLock;
 use tokio::sync::watch;
 
 use crate::Error;
+use crate::epoch::Epoch;
 use crate::reader::{Certified, Head};
 use crate::replica::Standing;
 use crate::state_machine::{Placed, StateView};
@@ -31,6 +32,8 @@ pub(crate) struct Shared {
     standing: RwLock<Standing>,
     /// What witnesses outside are to cosign.
     offered: watch::Sender<Option<SignedCheckpoint>>,
+    /// Who holds the ledger together, as far as that is certified; `None` where the node certifies alone.
+    epoch: watch::Sender<Option<Arc<Epoch>>>,
     /// Why the node failed, once it has.
     failure: watch::Sender<Option<String>>,
 }
@@ -63,12 +66,13 @@ impl Shared {
         files: PublicFiles,
         state: StateStore,
         lock: Option<File>,
-        policy: &Policy,
+        certifies_alone: bool,
         origin: &str,
+        epoch: Option<Epoch>,
     ) -> Arc<Self> {
         let certified = Certified {
             size: TreeSize(0),
-            certifies_alone: policy.needs_no_cosigner(),
+            certifies_alone,
             quorum: "none".to_owned(),
         };
         let visible = Visible {
@@ -84,6 +88,7 @@ impl Shared {
             visible: RwLock::new(visible),
             standing: RwLock::default(),
             offered: watch::Sender::new(None),
+            epoch: watch::Sender::new(epoch.map(Arc::new)),
             failure: watch::Sender::new(None),
         })
     }
@@ -113,6 +118,21 @@ impl Shared {
     /// What is offered to witnesses, now and later.
     pub(crate) fn offered(&self) -> watch::Receiver<Option<SignedCheckpoint>> {
         self.offered.subscribe()
+    }
+
+    /// Shows who holds the ledger together from now on.
+    pub(crate) fn show_epoch(&self, epoch: Arc<Epoch>) {
+        self.epoch.send_replace(Some(epoch));
+    }
+
+    /// Who holds the ledger together now.
+    pub(crate) fn epoch_now(&self) -> Option<Arc<Epoch>> {
+        self.epoch.borrow().clone()
+    }
+
+    /// Who holds the ledger together, now and later.
+    pub(crate) fn epoch(&self) -> watch::Receiver<Option<Arc<Epoch>>> {
+        self.epoch.subscribe()
     }
 
     /// Records why the node cannot go on; the first reason stays.

@@ -19,46 +19,49 @@
 //! In the message, as the data of raft-rs's snapshot:
 //!
 //! ```protobuf
-//! message Snapshot { uint32 version = 1; Settings settings = 2; bytes checkpoint = 3; }
+//! message Snapshot { uint32 version = 1; repeated string epoch_changes = 2; bytes checkpoint = 3; }
 //! ```
 //!
-//! `version` is 1; `checkpoint` is a certified one of exactly the leaves applied there, empty while there are none.
+//! `version` is 1; `epoch_changes` lead from the members that founded the ledger to those of now (`dab_proof::epoch`);
+//! `checkpoint` is a certified one of exactly the leaves applied there, empty while there are none.
 
 pub(crate) mod bodies;
 pub(crate) mod incoming;
 pub(crate) mod staging;
 
 use dab_proof::checkpoint::SignedCheckpoint;
+use dab_proof::epoch::EpochChange;
 use dab_proof::hash::empty_root;
-use dab_proof::policy::Policy;
 use dab_proof::tree::TreeSize;
+use dab_proof::trust::Trust;
 use prost::Message;
 use prost_for_raft::Message as _;
 use raft::eraftpb;
 
 use crate::certify::TreeHead;
 use crate::raft::Position;
-use crate::state_machine::Settings;
 
 /// The version that this release writes, and the only one that it takes.
 const SNAPSHOT_VERSION: u32 = 1;
+
+const BAD_CHANGE: &str = "a change of the members in its raft snapshot is not certified";
 
 /// The data of a raft snapshot.
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct SnapshotBytes {
     #[prost(uint32, tag = "1")]
     version: u32,
-    #[prost(message, optional, tag = "2")]
-    settings: Option<Settings>,
+    #[prost(string, repeated, tag = "2")]
+    epoch_changes: Vec<String>,
     #[prost(bytes = "vec", tag = "3")]
     checkpoint: Vec<u8>,
 }
 
 impl SnapshotBytes {
-    pub(crate) fn new(settings: Option<Settings>, checkpoint: Option<&SignedCheckpoint>) -> Self {
+    pub(crate) fn new(epoch_changes: Vec<String>, checkpoint: Option<&SignedCheckpoint>) -> Self {
         Self {
             version: SNAPSHOT_VERSION,
-            settings,
+            epoch_changes,
             checkpoint: checkpoint.map(SignedCheckpoint::to_bytes).unwrap_or_default(),
         }
     }
@@ -71,14 +74,16 @@ pub(crate) struct Target {
     pub(crate) raft: eraftpb::Snapshot,
     /// The last raft entry that is in it.
     pub(crate) at: Position,
-    pub(crate) settings: Option<Settings>,
+    /// Each checked against the one before, from those on who founded the ledger.
+    pub(crate) epoch_changes: Vec<String>,
     /// Certified; `None` where there are no leaves.
     pub(crate) checkpoint: Option<SignedCheckpoint>,
 }
 
 impl Target {
-    /// Reads a raft snapshot and checks that its checkpoint is certified; `Err` says what is wrong with it.
-    pub(crate) fn read(raft: eraftpb::Snapshot, policy: &Policy) -> Result<Self, &'static str> {
+    /// Reads a raft snapshot and checks that its checkpoint is certified by the members that come, by certified changes, from
+    /// those who founded the ledger; `Err` says what is wrong with it.
+    pub(crate) fn read(raft: eraftpb::Snapshot, founded: &Trust) -> Result<Self, &'static str> {
         let data = SnapshotBytes::decode(raft.data.as_slice()).map_err(|_| "it is no raft snapshot of a ledger")?;
         if data.version != SNAPSHOT_VERSION {
             return Err("its raft snapshot is of a version that this release does not know");
@@ -87,7 +92,23 @@ impl Target {
             [] => None,
             bytes => Some(SignedCheckpoint::parse(bytes).map_err(|_| "its raft snapshot has no checkpoint")?),
         };
-        if checkpoint.as_ref().is_some_and(|signed| policy.verify(signed).is_err()) {
+        let mut trust = founded.clone();
+        for (epoch, text) in (0..).zip(&data.epoch_changes) {
+            let (change, rest) = EpochChange::parse(text.as_bytes()).map_err(|_| BAD_CHANGE)?;
+            let ends_there = |signed: &SignedCheckpoint| signed.checkpoint().size.0 == change.receipt.index.0 + 1;
+            let next = change.follow(&trust, epoch).map_err(|_| BAD_CHANGE)?;
+            if !rest.is_empty() {
+                return Err(BAD_CHANGE);
+            }
+            // those who leave certify the leaf with which they do
+            if !checkpoint.as_ref().is_some_and(ends_there) {
+                trust = next;
+            }
+        }
+        if checkpoint
+            .as_ref()
+            .is_some_and(|signed| trust.policy.verify(signed).is_err())
+        {
             return Err("the checkpoint of its raft snapshot is not certified");
         }
         let metadata = raft.get_metadata();
@@ -96,7 +117,7 @@ impl Target {
                 index: metadata.index,
                 term: metadata.term,
             },
-            settings: data.settings,
+            epoch_changes: data.epoch_changes,
             checkpoint,
             raft,
         })
@@ -146,15 +167,15 @@ mod tests {
     fn only_a_certified_checkpoint_makes_a_target() {
         let mut ledger = TinyLedger::with_cosigners(3);
         ledger.append(&Subject::catalog(), b"body", None, "TEST");
-        let (checkpoint, policy) = (ledger.checkpoint(), ledger.trust().policy);
-        let data = SnapshotBytes::new(None, Some(&checkpoint));
-        let target = Target::read(raft_snapshot(&data), &policy).unwrap();
+        let (checkpoint, trust) = (ledger.checkpoint(), ledger.trust());
+        let data = SnapshotBytes::new(Vec::new(), Some(&checkpoint));
+        let target = Target::read(raft_snapshot(&data), &trust).unwrap();
         assert_eq!((target.at.index, target.at.term, target.head().size.0), (7, 3, 1));
         let kept = eraftpb::Snapshot::decode(target.to_bytes().as_slice()).unwrap();
-        assert_eq!(Target::read(kept, &policy).unwrap(), target);
+        assert_eq!(Target::read(kept, &trust).unwrap(), target);
         let by_the_log = checkpoint.checkpoint().sign(&ledger.log).unwrap();
-        let refused = |data: SnapshotBytes| Target::read(raft_snapshot(&data), &policy).unwrap_err();
-        assert!(refused(SnapshotBytes::new(None, Some(&by_the_log))).contains("not certified"));
+        let refused = |data: SnapshotBytes| Target::read(raft_snapshot(&data), &trust).unwrap_err();
+        assert!(refused(SnapshotBytes::new(Vec::new(), Some(&by_the_log))).contains("not certified"));
         assert!(
             refused(SnapshotBytes {
                 version: 2,
@@ -164,7 +185,7 @@ mod tests {
         );
         let checkpoint = b"no note".to_vec();
         assert!(refused(SnapshotBytes { checkpoint, ..data }).contains("no checkpoint"));
-        let empty = Target::read(raft_snapshot(&SnapshotBytes::new(None, None)), &policy).unwrap();
+        let empty = Target::read(raft_snapshot(&SnapshotBytes::new(Vec::new(), None)), &trust).unwrap();
         assert_eq!(empty.head().size.0, 0);
     }
 }

@@ -77,6 +77,9 @@ pub(crate) struct Meta {
     /// What is being taken over from other replicas (`machine/install.rs`), as raft-rs's snapshot; empty otherwise.
     #[prost(bytes = "vec", tag = "10")]
     pub(crate) installing: Vec<u8>,
+    /// The changes of the members that are certified (`dab_proof::epoch::EpochChange`), in their order.
+    #[prost(string, repeated, tag = "11")]
+    pub(crate) epoch_changes: Vec<String>,
 }
 
 /// The applied state of one node.

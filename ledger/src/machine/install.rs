@@ -4,17 +4,20 @@
 //! The state goes forward in steps, each durable as any flush is. From the first one on it notes whither, so that a restart
 //! goes on from there, before raft runs: the raft log has nothing to say about a tree that is ahead of it.
 
+use std::sync::Arc;
+
 use dab_proof::checkpoint::SignedCheckpoint;
 use prost_for_raft::Message as _;
 
 use super::Machine;
+use super::epochs::{epoch_checkpoints_in, epoch_shown};
 use crate::Error;
 use crate::crash_point::crash_point;
 use crate::raft::Position;
 use crate::snapshot::staging::LeafAndBody;
 use crate::snapshot::{SnapshotBytes, Target};
 use crate::state_machine::entry::{Content, Group, ProposalBytes, StatementBytes};
-use crate::state_machine::{StateView, apply};
+use crate::state_machine::{Settings, apply};
 
 impl Machine {
     /// What another replica may begin from, as its position and the data of a raft snapshot; `None` while something that is
@@ -23,17 +26,18 @@ impl Machine {
         if self.replaying || self.is_installing()? || self.tiles.size() != self.certifier.certified_size() {
             return Ok(None);
         }
-        let settings = self.shared.read(|_, state| Ok(state.settings().cloned()))?;
-        let data = SnapshotBytes::new(settings, self.certifier.certified());
+        let epoch_changes = self.shared.read(|_, state| Ok(state.meta.epoch_changes.clone()))?;
+        let data = SnapshotBytes::new(epoch_changes, self.certifier.certified());
         Ok(Some((self.applied, data)))
     }
 
     /// Begins to take over: from here on the state is none that raft entries lead to, until [`Self::finish_install`].
-    pub(crate) fn begin_install(&mut self, target: &Target) -> Result<(), Error> {
+    pub(crate) fn begin_install(&mut self, target: &Target, founded: &Settings) -> Result<(), Error> {
+        self.target = Some(target.clone());
         self.shared.write(|_, state| {
             state.meta.installing = target.to_bytes();
-            // leaves are judged by them
-            state.meta.settings.clone_from(&target.settings);
+            // leaves are judged by them; what changes them is among the leaves
+            state.meta.settings.get_or_insert_with(|| founded.clone());
         })
     }
 
@@ -49,6 +53,12 @@ impl Machine {
     /// [`Error::Inconsistent`] when one of them could not have entered the ledger here: then a quorum has certified what it
     /// must not.
     pub(crate) fn take_over(&mut self, leaves: Vec<LeafAndBody>) -> Result<(), Error> {
+        // such a leaf ends its entry, and those behind it are judged by others
+        let runs = leaves.chunk_by(|(before, _), _| !before.leaf().subject.is_members());
+        runs.map(<[_]>::to_vec).try_for_each(|run| self.take_over_entry(run))
+    }
+
+    fn take_over_entry(&mut self, leaves: Vec<LeafAndBody>) -> Result<(), Error> {
         let count = leaves.len();
         let proposals = leaves.into_iter().map(|(leaf, body)| {
             let leaf = leaf.bytes().to_vec();
@@ -80,7 +90,14 @@ impl Machine {
         self.shared.write(|_, state| {
             state.insert(&effects);
             state.meta.tree_size = size.0;
-        })
+            if let Some(settings) = &effects.settings {
+                state.meta.settings = Some(settings.clone());
+            }
+        })?;
+        if let Some(epoch) = &effects.epoch {
+            self.begin_epoch(epoch);
+        }
+        Ok(())
     }
 
     /// Makes what was taken over the state of the target's raft position, durably.
@@ -106,7 +123,9 @@ impl Machine {
             state.meta.applied_term = target.at.term;
             state.meta.frontier = frontier;
             state.meta.checkpoint = checkpoint.unwrap_or_default();
+            state.meta.epoch_changes.clone_from(&target.epoch_changes);
         })?;
+        self.epoch_checkpoints = self.shared.read(|_, state| epoch_checkpoints_in(state))?;
         self.applied = target.at;
         self.shared.read(|_, state| state.flush())?;
         crash_point!("install::state");
@@ -129,6 +148,9 @@ impl Machine {
             self.certifier.restore(signed.clone())?;
         }
         self.expected = None;
+        if let Some(epoch) = self.shared.read(|_, state| epoch_shown(state))? {
+            self.shared.show_epoch(Arc::new(epoch));
+        }
         self.show_certified()?;
         self.decide_reads();
         self.tidy()

@@ -3,7 +3,6 @@
 use dab_proof::tree::TreeSize;
 
 use super::Node;
-use crate::members::Members;
 use crate::peer::{PeerStatus, ReplicaId};
 
 /// How a node is doing, as it sees itself.
@@ -38,10 +37,5 @@ impl Node {
             certified_size: self.shared.visible.read().certified.size,
             peers: self.post.peers(),
         }
-    }
-
-    /// The replicas of the ledger; `None` where the node certifies alone.
-    pub fn members(&self) -> Option<&Members> {
-        self.membership.as_ref().map(|membership| &membership.members)
     }
 }

@@ -24,7 +24,7 @@ impl Node {
     pub fn ask_witness(&self, key: VerifierKey, http: Arc<dyn WitnessHttp>, clock: Arc<dyn Clock>) {
         let client = WitnessClient::new(key, http, clock);
         let asking = keep_asking(client, Arc::clone(&self.shared), self.pool().clone());
-        self.asking.lock().spawn(asking);
+        self.beside.lock().spawn(asking);
     }
 }
 

@@ -20,7 +20,7 @@ use std::cell::Cell;
 
 use prost_for_raft::Message as _;
 use raft::eraftpb::{
-    ConfChange, ConfChangeV2, ConfState, Entry, EntryType, HardState, Message, MessageType, Snapshot, SnapshotMetadata,
+    ConfChange, ConfState, Entry, EntryType, HardState, Message, MessageType, Snapshot, SnapshotMetadata,
 };
 use raft::{Config, INVALID_ID, ProgressState, RawNode, SnapshotStatus, StateRole};
 
@@ -67,6 +67,9 @@ impl Default for RaftLimits {
 pub(crate) trait Application {
     /// An entry is committed. `data` is empty for the entry with which a leader begins its term.
     fn apply(&mut self, at: Position, data: &[u8]) -> Result<(), Error>;
+
+    /// Whether a change of raft's members, which is committed, is one that the ledger's members ask for.
+    fn admits(&mut self, change: &ConfChange) -> Result<bool, Error>;
 
     /// A membership change is committed, and this is the membership now.
     fn apply_conf_state(&mut self, at: Position, conf_state: &ConfState) -> Result<(), Error>;
@@ -280,6 +283,28 @@ impl Driver {
         }
     }
 
+    /// Proposes a change of raft's members. raft-rs makes an empty entry of it while another one is under way, so whoever
+    /// proposes looks again.
+    pub(crate) fn propose_members(&mut self, change: &ConfChange) -> Result<(), Error> {
+        match self.node.propose_conf_change(Vec::new(), change.clone()) {
+            Err(raft::Error::ProposalDropped) => Ok(()),
+            result => result.map_err(raft_error),
+        }
+    }
+
+    /// Those whom raft counts.
+    pub(crate) fn voters(&self) -> &[u64] {
+        &self.node.store().conf_state.voters
+    }
+
+    /// Leads no more, in this term.
+    pub(crate) fn step_down(&mut self) -> Result<(), Error> {
+        let term = self.term();
+        self.node.raft.become_follower(term, INVALID_ID);
+        self.draw_election_timeout();
+        Ok(())
+    }
+
     /// Asks for a point in the log that is not older than this call.
     ///
     /// # Errors
@@ -402,13 +427,16 @@ impl Driver {
                 EntryType::EntryNormal => app.apply(at, &entry.data)?,
                 EntryType::EntryConfChange => {
                     let change = ConfChange::decode(&*entry.data).map_err(|error| undecodable(at, &error))?;
-                    let conf_state = self.node.apply_conf_change(&change).map_err(raft_error)?;
+                    let conf_state = match app.admits(&change)? {
+                        true => self.node.apply_conf_change(&change).map_err(raft_error)?,
+                        false => self.node.store().conf_state.clone(),
+                    };
                     self.changed_members(at, conf_state, app)?;
                 }
+                // none is proposed, and the guard lets none in
                 EntryType::EntryConfChangeV2 => {
-                    let change = ConfChangeV2::decode(&*entry.data).map_err(|error| undecodable(at, &error))?;
-                    let conf_state = self.node.apply_conf_change(&change).map_err(raft_error)?;
-                    self.changed_members(at, conf_state, app)?;
+                    let reason = format!("raft entry {} is a joint change of members", at.index);
+                    return Err(Error::Raft { reason });
                 }
             }
             self.applied = entry.index;
@@ -418,7 +446,12 @@ impl Driver {
 
     fn changed_members(&mut self, at: Position, conf_state: ConfState, app: &mut dyn Application) -> Result<(), Error> {
         app.apply_conf_state(at, &conf_state)?;
-        self.node.mut_store().conf_state = conf_state;
+        let storage = self.node.mut_store();
+        if storage.conf_state != conf_state {
+            // one that is new would find itself in none made before
+            storage.snapshot = None;
+        }
+        storage.conf_state = conf_state;
         Ok(())
     }
 }

@@ -33,19 +33,15 @@ impl Replica {
             self.refuse(from, refusal);
             return Ok(());
         }
-        let target = match Target::read(message.take_snapshot(), self.machine.certifier().policy()) {
+        let target = match Target::read(message.take_snapshot(), &self.founded) {
             Ok(target) => target,
             Err(reason) => {
                 self.count_refusal(from, reason);
                 return Ok(());
             }
         };
-        let is_ours = target
-            .settings
-            .as_ref()
-            .is_none_or(|settings| *settings == self.settings);
-        if !is_ours || target.head().size < self.machine.tree_size() {
-            self.count_refusal(from, "its raft snapshot is of another ledger, or of less than is here");
+        if target.head().size < self.machine.tree_size() {
+            self.count_refusal(from, "its raft snapshot is of less than is here");
             return Ok(());
         }
         match &mut self.catch_up {
@@ -53,7 +49,7 @@ impl Replica {
             CatchUp::Fetching(incoming) => incoming.retarget(target),
             CatchUp::No if self.driver.lacks(target.at) => {
                 tracing::info!(from, leaves = %target.head().size, "this replica lacks what the raft logs hold no more, and fetches it");
-                let mut sources = self.driver.others();
+                let mut sources = self.others();
                 let first = sources.iter().position(|id| *id == from).unwrap_or(0);
                 let places = sources.len().max(1);
                 sources.rotate_left((first + self.failed_catch_ups) % places);
@@ -103,7 +99,7 @@ impl Replica {
             let comes_from_here = target.head().size >= self.machine.tree_size() && self.driver.lacks(target.at);
             let holds = incoming.makes_the_root();
             if comes_from_here && holds {
-                self.machine.begin_install(&target)?;
+                self.machine.begin_install(&target, &self.settings)?;
                 self.catch_up = CatchUp::Installing(Box::new(target));
             } else {
                 if !holds {

@@ -8,9 +8,11 @@
 //! What no guard can refuse: a leader that orders leaves unfairly or not at all, and one that sends different entries to
 //! different followers. The first is visible to those who wait, the second to the cosigners, who come to other roots.
 
+use prost_for_raft::Message as _;
 use raft::RawNode;
-use raft::eraftpb::{Entry, EntryType, Message, MessageType};
+use raft::eraftpb::{ConfChange, Entry, EntryType, Message, MessageType};
 
+use crate::members::MEMBERS_MAX;
 use crate::planted::planted;
 use crate::raft::RaftStorage;
 use crate::state_machine::entry::Content;
@@ -126,7 +128,14 @@ pub(crate) fn admit_snapshot(node: &RawNode<RaftStorage>, from: u64, message: &M
     }
     let metadata = message.get_snapshot().get_metadata();
     let is_one = (1..=message.term).contains(&metadata.term) && metadata.index > raft.raft_log.committed;
-    match is_one && *metadata.get_conf_state() == node.store().conf_state {
+    let conf_state = metadata.get_conf_state();
+    // changes go one by one here, without learners
+    let is_plain = conf_state.learners.is_empty()
+        && conf_state.learners_next.is_empty()
+        && conf_state.voters_outgoing.is_empty()
+        && !conf_state.auto_leave;
+    let fits = (1..=MEMBERS_MAX).contains(&conf_state.voters.len());
+    match is_one && is_plain && fits && conf_state.voters.contains(&raft.id) {
         true => Ok(()),
         false => Err(Refusal::Snapshot),
     }
@@ -178,7 +187,12 @@ fn is_understood(entry: &Entry, agreed: Option<&Settings>) -> bool {
         Ok(Content::Group(_)) => true,
         Err(_) => false,
     };
-    entry.entry_type == EntryType::EntryNormal as i32
-        && entry.data.len() + entry.context.len() <= ENTRY_BYTES_MAX
-        && (entry.data.is_empty() || is_known())
+    let is_change = || ConfChange::decode(&*entry.data).is_ok_and(|change| change.context.is_empty());
+    let fits = entry.data.len() + entry.context.len() <= ENTRY_BYTES_MAX;
+    match EntryType::from_i32(entry.entry_type) {
+        Some(EntryType::EntryNormal) => fits && (entry.data.is_empty() || is_known()),
+        // whether it is one that the members ask for is known when it is applied
+        Some(EntryType::EntryConfChange) => fits && entry.context.is_empty() && is_change(),
+        _ => false,
+    }
 }

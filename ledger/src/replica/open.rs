@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicU64;
 
 use dab_proof::checkpoint::SignedCheckpoint;
 use dab_proof::note::SigningKey;
-use dab_proof::policy::Policy;
+use dab_proof::trust::Trust;
 use prost_for_raft::Message as _;
 use raft::eraftpb::{ConfState, HardState, Snapshot};
 
@@ -17,8 +17,11 @@ use crate::certify::Certifier;
 use crate::checkpoint_file::CheckpointFile;
 use crate::clock::Clock;
 use crate::disk::Disk;
+use crate::epoch::Epoch;
+use crate::machine::epochs::{epoch_shown, policies_in};
 use crate::machine::{FlushLimits, Machine, Parts, WaitLimits, frontier_in};
 use crate::node::NodeLimits;
+use crate::peer::ReplicaId;
 use crate::raft::{Driver, LogStorage, RaftLimits};
 use crate::room::Room;
 use crate::shared::Shared;
@@ -43,8 +46,12 @@ pub(crate) struct ReplicaConfig {
     pub(crate) log: SigningKey,
     /// Absent where the policy knows none, or this replica is none of its cosigners.
     pub(crate) cosigner: Option<SigningKey>,
-    pub(crate) policy: Policy,
+    /// Whom those trust who know the ledger's beginning; where it has one node, whom they trust now.
+    pub(crate) trust: Trust,
+    /// Those of the ledger's beginning, or of now where it has one node.
     pub(crate) settings: Settings,
+    /// The epoch in which this replica joined, `None` where it is none.
+    pub(crate) joined: Option<Epoch>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) limits: NodeLimits,
     /// Draws the election timeouts.
@@ -76,16 +83,22 @@ impl ReplicaConfig {
         let raft_log_syncs = raft_log.sync_counter();
         let tiles = TileStore::open(Arc::clone(&disk), &self.public_dir, frontier_in(&meta)?)?;
         let staging = Staging::new(Arc::clone(&disk), &self.private_dir);
-        let installing = target_in(&meta, &self.policy)?;
+        let installing = target_in(&meta, &self.trust)?;
+        let policies = policies_in(&state, self.trust.policy.clone())?;
+        // one that was invited is in no earlier epoch than that
+        let epoch = epoch_shown(&state)?
+            .filter(|epoch| epoch.members.get(ReplicaId(self.id)).is_some())
+            .or(self.joined);
         let in_target = installing.as_ref().and_then(|target| target.checkpoint.as_ref());
         let checkpoint = in_target.map_or_else(|| meta.checkpoint.clone(), SignedCheckpoint::to_bytes);
-        let checkpoint_file = CheckpointFile::open(Arc::clone(&disk), &self.public_dir, &self.policy, &checkpoint)?;
+        let checkpoint_file = CheckpointFile::open(Arc::clone(&disk), &self.public_dir, &policies, &checkpoint)?;
         let files = PublicFiles::new(Arc::clone(&disk), &self.public_dir);
-        let shared = Shared::new(files, state, lock, &self.policy, &self.settings.origin);
+        let alone = self.trust.policy.needs_no_cosigner();
+        let shared = Shared::new(files, state, lock, alone, &self.settings.origin, epoch);
         let mut machine = Machine::new(Parts {
             shared: Arc::clone(&shared),
             tiles,
-            certifier: Certifier::new(self.log, self.cosigner, self.policy, raft_log.signed_head()),
+            certifier: Certifier::new(self.log, self.cosigner, policies, raft_log.signed_head()),
             checkpoint_file,
             clock: self.clock,
             flush_limits: FlushLimits {
@@ -128,6 +141,8 @@ impl ReplicaConfig {
                 raft_log_bytes_max: limits.raft_log_bytes_max,
             },
             settings: self.settings,
+            founded: self.trust,
+            id: self.id,
         });
         replica.start()?;
         Ok(Opened {
@@ -139,7 +154,7 @@ impl ReplicaConfig {
 }
 
 /// What the state was being taken over from others for, when the last run ended.
-fn target_in(meta: &Meta, policy: &Policy) -> Result<Option<Target>, Error> {
+fn target_in(meta: &Meta, founded: &Trust) -> Result<Option<Target>, Error> {
     if meta.installing.is_empty() {
         return Ok(None);
     }
@@ -147,7 +162,7 @@ fn target_in(meta: &Meta, policy: &Policy) -> Result<Option<Target>, Error> {
         reason: format!("the raft snapshot in the state database: {reason}"),
     };
     let snapshot = Snapshot::decode(meta.installing.as_slice()).map_err(|error| inconsistent(error.to_string()))?;
-    let target = Target::read(snapshot, policy).map_err(|reason| inconsistent(reason.to_owned()))?;
+    let target = Target::read(snapshot, founded).map_err(|reason| inconsistent(reason.to_owned()))?;
     Ok(Some(target))
 }
 

@@ -54,11 +54,14 @@ impl Replica {
         if self.room.check().is_err() {
             return;
         }
+        let writers = self.machine.writers();
         for proposal in forward.proposals {
             // its own replica has checked it: what is refused when it is applied shall not fill everybody's log
             let is_signed = || {
-                let writers = self.writers.as_ref();
-                writers.is_some_and(|writers| check(&proposal, &self.settings.origin, writers).is_ok())
+                let origin = &self.settings.origin;
+                writers
+                    .as_ref()
+                    .is_ok_and(|writers| check(&proposal, origin, writers).is_ok())
             };
             if !proposal.is_bounded() || proposal.request.len() != REQUEST_ID_BYTES || !is_signed() {
                 self.count_refusal(from, "it forwards what is no proposal");
@@ -90,11 +93,15 @@ impl Replica {
             // without settings every proposal would be refused, for a reason that is none of its client's
             return Ok(());
         }
+        if self.machine.certifier().policies().bound().is_some() {
+            // what comes behind a change of the members waits until the old ones have certified it
+            return Ok(());
+        }
         if self.driver.snapshot_is_wanted() && self.machine.tree_size() > self.machine.certifier().certified_size() {
             // a snapshot is of a moment at which all that is applied is certified, and under load there would be none
             return Ok(());
         }
-        while !self.queue.is_empty() {
+        while !self.queue.is_empty() && self.machine.certifier().policies().bound().is_none() {
             let entry = LedgerEntry::group(self.next_group()).to_bytes();
             match self.driver.propose(entry.clone()) {
                 // too much waits to be committed: what can be is, and the entry tried once more
@@ -134,6 +141,7 @@ impl Replica {
     fn next_group(&mut self) -> Vec<ProposalBytes> {
         let (mut group, mut leaves, mut bytes) = (Vec::new(), 0, 0);
         while let Some(proposal) = self.queue.front() {
+            let changes_members = proposal.changes_members();
             leaves += proposal.statements.len();
             bytes += proposal.size();
             if !group.is_empty() && (leaves > self.limits.group_leaves_max || bytes > self.limits.group_bytes_max) {
@@ -141,6 +149,9 @@ impl Replica {
             }
             self.queue_bytes -= proposal.size();
             group.extend(self.queue.pop_front());
+            if changes_members {
+                break;
+            }
         }
         group
     }

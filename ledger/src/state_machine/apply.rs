@@ -10,8 +10,10 @@ use dab_proof::writers::Writers;
 use super::check::{Refusal, check};
 use super::entry::{Content, ProposalBytes, Settings};
 use super::heads::{Cover, MapOfEntry, MapStep};
+use super::members;
 use super::view::{Placed, StateView};
 use crate::Error;
+use crate::epoch::Epoch;
 use crate::notary::Conflict;
 use crate::planted::planted;
 use crate::reader::Head;
@@ -25,6 +27,8 @@ pub(crate) struct Effects {
     pub(crate) leaves: Vec<NewLeaf>,
     /// Settings that hold from the next entry on.
     pub(crate) settings: Option<Settings>,
+    /// The epoch that the last leaf begins.
+    pub(crate) epoch: Option<Epoch>,
 }
 
 /// What becomes of one proposal.
@@ -94,11 +98,14 @@ fn apply_group(view: &dyn StateView, proposals: Vec<ProposalBytes>) -> Result<Ef
         effects: Effects::default(),
         at: BTreeMap::new(),
         map: MapOfEntry::new(view),
+        is_last: false,
     };
     let judged = view
         .settings()
         .and_then(|settings| Some((settings, Writers::parse(settings.writers.as_bytes()).ok()?)));
-    for proposal in proposals {
+    let last = proposals.len().saturating_sub(1);
+    for (place, proposal) in proposals.into_iter().enumerate() {
+        group.is_last = place == last;
         let checked = match &judged {
             Some((settings, writers)) => check(&proposal, &settings.origin, writers),
             None => Err(Refusal {
@@ -122,6 +129,8 @@ struct GroupState<'a> {
     /// Which of the new leaves stand at a subject and sequence.
     at: BTreeMap<(String, u64), usize>,
     map: MapOfEntry<'a>,
+    /// No proposal of the entry follows.
+    is_last: bool,
 }
 
 enum Fit {
@@ -167,8 +176,30 @@ impl GroupState<'_> {
                 Err(refusal) => return Ok(Verdict::Refused(refusal)),
             }
         }
+        if let [(leaf, body)] = &leaves[..]
+            && leaf.leaf().subject.is_members()
+        {
+            match self.judge_members(leaf, body.as_ref()) {
+                Ok(epoch) => {
+                    self.effects.settings = Some(Settings::of(&epoch));
+                    self.effects.epoch = Some(epoch);
+                }
+                Err(refusal) => return Ok(Verdict::Refused(refusal)),
+            }
+        }
         let indexes = leaves.into_iter().map(|(leaf, body)| self.append(leaf, body, cover));
         Ok(Verdict::Accepted(indexes.collect::<Result<_, _>>()?))
+    }
+
+    /// Such a leaf ends its entry, so that each replica has the tree that the old members certify last.
+    fn judge_members(&self, leaf: &SignedLeaf, body: Option<&Bytes>) -> Result<Epoch, Refusal> {
+        match self.view.settings() {
+            Some(settings) if self.is_last => members::judge(settings, leaf, body),
+            _ => Err(Refusal {
+                subject: Some(leaf.leaf().subject.clone()),
+                reason: "a change of the members is the last of its entry".to_owned(),
+            }),
+        }
     }
 
     fn fit(&self, signed: &SignedLeaf) -> Result<Fit, Error> {

@@ -7,6 +7,7 @@ use dab_proof::writers::Writers;
 
 use super::entry::ProposalBytes;
 use super::heads::read_body;
+use super::members::read_epoch;
 use crate::notary::{BODY_BYTES_MAX, PROPOSAL_BYTES_MAX, PROPOSAL_STATEMENTS_MAX};
 
 /// Why a proposal is refused: the subject at fault, where one can be named, and the rule.
@@ -67,6 +68,13 @@ pub(crate) fn check(proposal: &ProposalBytes, origin: &str, writers: &Writers) -
                 return Err(refusal("a heads leaf is proposed alone".to_owned()));
             }
             read_body(&signed, statement.body.as_ref()).map_err(|error| refusal(error.to_string()))?;
+        }
+        if leaf.subject.is_members() {
+            // what comes with it would be judged by who wrote before, and certified by who certified before
+            if count > 1 {
+                return Err(refusal("a change of the members is proposed alone".to_owned()));
+            }
+            read_epoch(&signed, statement.body.as_ref()).map_err(refusal)?;
         }
         if !subjects.insert(leaf.subject.as_str().to_owned()) {
             return Err(refusal("the proposal has two statements on this subject".to_owned()));

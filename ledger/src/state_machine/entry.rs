@@ -11,12 +11,15 @@
 //! message Group { repeated Proposal proposals = 1; }
 //! message Proposal { repeated Statement statements = 1; bytes request = 2; }
 //! message Statement { bytes leaf = 1; optional bytes body = 2; }
-//! message Settings { string origin = 1; string writers = 2; }
+//! message Settings { string origin = 1; string writers = 2; string members = 3; }
 //! ```
 
+use dab_proof::leaf::SignedLeaf;
 use prost::{Message, Oneof};
 
 use crate::Error;
+use crate::epoch::Epoch;
+use crate::members::NotMembers;
 use crate::notary::{PROPOSAL_BYTES_MAX, PROPOSAL_STATEMENTS_MAX, Proposal};
 
 /// The version that this release writes.
@@ -77,6 +80,28 @@ pub(crate) struct Settings {
     /// The text of `trust/writers`.
     #[prost(string, tag = "2")]
     pub(crate) writers: String,
+    /// The epoch (`dab_proof::epoch`), writers included; empty where a node certifies alone.
+    #[prost(string, tag = "3")]
+    pub(crate) members: String,
+}
+
+impl Settings {
+    /// Those of an epoch.
+    pub(crate) fn of(epoch: &Epoch) -> Self {
+        Self {
+            origin: epoch.text.origin.clone(),
+            writers: epoch.text.writers.clone(),
+            members: epoch.text.text(),
+        }
+    }
+
+    /// The epoch; `None` where a node certifies alone.
+    pub(crate) fn epoch(&self) -> Result<Option<Epoch>, NotMembers> {
+        match self.members.as_str() {
+            "" => Ok(None),
+            text => Epoch::parse(text.as_bytes()).map(Some),
+        }
+    }
 }
 
 impl LedgerEntry {
@@ -137,6 +162,13 @@ impl ProposalBytes {
     /// Whether it keeps to the bounds of one proposal, whatever its statements say.
     pub(crate) fn is_bounded(&self) -> bool {
         (1..=PROPOSAL_STATEMENTS_MAX).contains(&self.statements.len()) && self.size() <= PROPOSAL_BYTES_MAX
+    }
+
+    /// Whether it changes the ledger's members.
+    pub(crate) fn changes_members(&self) -> bool {
+        let leaf = |statement: &StatementBytes| SignedLeaf::from_bytes(&statement.leaf);
+        let only = self.statements.first().filter(|_| self.statements.len() == 1);
+        only.is_some_and(|statement| leaf(statement).is_ok_and(|leaf| leaf.leaf().subject.is_members()))
     }
 
     /// Bytes of leaves and bodies.

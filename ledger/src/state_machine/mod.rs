@@ -8,6 +8,7 @@ pub(crate) mod apply;
 pub(crate) mod check;
 pub(crate) mod entry;
 pub(crate) mod heads;
+mod members;
 pub(crate) mod view;
 
 #[cfg(test)]

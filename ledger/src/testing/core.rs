@@ -9,6 +9,8 @@ use dab_proof::leaf::Subject;
 use dab_proof::note::SigningKey;
 use dab_proof::policy::Policy;
 use dab_proof::source::Source;
+use dab_proof::trust::Trust;
+use dab_proof::writers::Writers;
 use tokio::sync::oneshot;
 
 use crate::Error;
@@ -96,11 +98,17 @@ impl Core {
             first_voters: config.voters,
             settings: Settings {
                 origin: config.log.name().to_owned(),
-                writers: config.writers,
+                writers: config.writers.clone(),
+                members: String::new(),
             },
             log: config.log,
             cosigner: Some(config.cosigner),
-            policy: config.policy,
+            trust: Trust {
+                policy: config.policy,
+                writers: Writers::parse(config.writers.as_bytes())?,
+                ledger: None,
+            },
+            joined: None,
             clock: config.clock,
             limits: config.limits,
             election_seed: config.election_seed,

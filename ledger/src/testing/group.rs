@@ -9,8 +9,11 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 
 use crate::Error;
+use crate::epoch::MembersChange;
 use crate::founding::{Founding, candidate, join};
+use crate::invitation::{Invitation, accept};
 use crate::node::{Node, NodeConfig, NodeLimits};
+use crate::peer::ReplicaId;
 
 /// The origin of a group's ledger.
 const ORIGIN: &str = "dab/group";
@@ -113,6 +116,34 @@ impl TestGroup {
             }
             tokio::time::sleep(TICK).await;
         }
+    }
+
+    /// Has a new replica join, in place of the replica `replaced` where there is one; it runs and is connected, and may not
+    /// have caught up yet. Asks the replica `asked`.
+    pub async fn join(&mut self, asked: usize, replaced: Option<usize>) -> Result<usize, Error> {
+        let n = self.nodes.len();
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let config = NodeConfig {
+            limits: self.configs[asked].limits.clone(),
+            ..NodeConfig::in_dir(self.dir.path().join(format!("n{}", n + 1)))
+        };
+        let candidate = candidate(&config, ORIGIN, &format!("n{}", n + 1), &address.to_string())?;
+        let change = MembersChange {
+            leaves: replaced.map(|replaced| ReplicaId(replaced as u64 + 1)),
+            joins: Some(candidate.clone()),
+        };
+        let epoch = self.node(asked).change_members(&change).await?;
+        let invitation = Invitation::of(&self.configs[asked], &epoch, &candidate)?;
+        // as it travels
+        let invitation = Invitation::from_text(&invitation.to_text())?;
+        assert_eq!(accept(&config, &invitation)?.id.0, n as u64 + 1);
+        let node = Node::start(config.clone())?;
+        node.connect(listener).await?;
+        self.configs.push(config);
+        self.addresses.push(address);
+        self.nodes.push(Some(node));
+        Ok(n)
     }
 
     /// Ends a replica as a crash of its process would. Every other handle on it must be gone.

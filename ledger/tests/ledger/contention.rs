@@ -159,7 +159,7 @@ async fn waiting_proposals_share_a_sync_and_a_proposal_of_many_is_one_entry() {
             let indexes: Vec<u64> = receipts.iter().map(|receipt| receipt.index.0).collect();
             assert_eq!(indexes, (300..500).collect::<Vec<u64>>());
             for receipt in receipts {
-                receipt.verify(node.trust()).unwrap();
+                receipt.verify(&node.trust()).unwrap();
             }
         }
         Outcome::Conflict(conflict) => panic!("{conflict:?}"),

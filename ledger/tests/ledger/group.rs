@@ -45,7 +45,7 @@ async fn any_replica_takes_a_statement_and_all_show_it_under_a_quorum() {
     for n in 0..4 {
         let node = group.node(n);
         let receipt = notarize(node, "table/t", &n.to_string()).await;
-        let verified = receipt.verify(node.trust()).unwrap();
+        let verified = receipt.verify(&node.trust()).unwrap();
         assert!(!verified.certification.alone);
         assert!(verified.certification.cosigners.len() >= 3, "{verified:?}");
         // answered here, so visible everywhere

@@ -22,7 +22,7 @@ fn subject(name: &str) -> Subject {
 /// What a proof shows to an auditor, who has its text and the trust directory.
 fn verified(ledger: &TestLedger, proof: &HeadProof) -> VerifiedHead {
     let read = HeadProof::parse(proof.to_text().as_bytes()).unwrap();
-    read.verify(ledger.node().trust()).unwrap()
+    read.verify(&ledger.node().trust()).unwrap()
 }
 
 async fn prove(ledger: &TestLedger, name: &str) -> VerifiedHead {

@@ -250,7 +250,7 @@ async fn head_proofs_are_served_of_the_last_heads_leaf_and_asking_writes_none() 
         assert_eq!(answer.headers["dab-leaves-covered"], "1");
         let proof = HeadProof::parse(&answer.body)
             .unwrap()
-            .verify(ledger.node().trust())
+            .verify(&ledger.node().trust())
             .unwrap();
         assert_eq!(proof.head.map(|head| head.leaf.leaf().sequence), sequence);
     }

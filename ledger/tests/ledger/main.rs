@@ -9,6 +9,7 @@ mod group;
 mod head_proofs;
 mod http;
 mod kill;
+mod members;
 mod mixed;
 mod node;
 mod replicas;

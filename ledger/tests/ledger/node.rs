@@ -14,7 +14,7 @@ use dab_proof::tree::{LeafIndex, TreeSize};
 async fn a_notarized_statement_has_a_receipt_that_verifies_offline() {
     let ledger = TestLedger::start();
     let receipt = ledger.notarize("table/t", "one").await;
-    let verified = receipt.verify(ledger.node().trust()).unwrap();
+    let verified = receipt.verify(&ledger.node().trust()).unwrap();
     assert_eq!(verified.size, TreeSize(1));
     assert!(verified.certification.alone);
     let certified = ledger.node().certified().await;
@@ -38,7 +38,7 @@ async fn a_restart_finds_every_statement() {
         assert_eq!(ledger.node().certified().await.size, TreeSize(round + 1));
     }
     let receipt = ledger.node().receipt(LeafIndex(2)).await.unwrap();
-    receipt.verify(ledger.node().trust()).unwrap();
+    receipt.verify(&ledger.node().trust()).unwrap();
 }
 
 #[tokio::test]
@@ -148,7 +148,7 @@ async fn readers_find_subjects_leaves_and_receipts_before_and_after_a_flush() {
             node.receipt(LeafIndex(index))
                 .await
                 .unwrap()
-                .verify(node.trust())
+                .verify(&node.trust())
                 .unwrap();
         }
         assert!(matches!(

@@ -81,7 +81,7 @@ async fn a_node_alone_certifies_with_its_witness_and_not_without() {
     let Outcome::Certified(receipts) = node.notarize(propose(&first)).await.unwrap() else {
         panic!("a conflict");
     };
-    let verified = receipts[0].verify(node.trust()).unwrap();
+    let verified = receipts[0].verify(&node.trust()).unwrap();
     assert_eq!(verified.certification.cosigners[0].key_name, "w.example");
     assert!(!node.certified().await.certifies_alone);
 

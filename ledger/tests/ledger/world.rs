@@ -39,7 +39,7 @@ pub(crate) async fn check(ledger: &TestLedger, acknowledged: &[Acknowledged]) {
     let size = node.certified().await.size;
     assert_eq!(size.0, acknowledged.len() as u64, "leaves in the tree");
     for told in acknowledged {
-        told.receipt.verify(node.trust()).unwrap();
+        told.receipt.verify(&node.trust()).unwrap();
         let leaf = told.statement.leaf.leaf();
         let found = node
             .notarized(&leaf.subject, leaf.sequence)
@@ -52,7 +52,7 @@ pub(crate) async fn check(ledger: &TestLedger, acknowledged: &[Acknowledged]) {
         );
         let again = notarize_again(ledger, &told.statement).await;
         assert_eq!(again.index, told.receipt.index, "a retry got another leaf");
-        again.verify(node.trust()).unwrap();
+        again.verify(&node.trust()).unwrap();
     }
     assert_eq!(node.certified().await.size, size, "a retry appended a leaf");
     let leaves = node.leaves(LeafIndex(0), usize::MAX).await.unwrap();

@@ -63,7 +63,7 @@ async fn a_node_is_followed_through_its_growth_and_its_restarts() {
         if round % 8 == 0 {
             node.crash_and_reopen();
         }
-        let trust = node.node().trust().clone();
+        let trust = Trust::clone(&node.node().trust());
         let known = state.load(&trust.policy).unwrap();
         let expected = Expected {
             trust: &trust,

@@ -29,6 +29,10 @@ impl Application for Notes {
         Ok(())
     }
 
+    fn admits(&mut self, _change: &ConfChange) -> Result<bool, Error> {
+        Ok(true)
+    }
+
     fn apply_conf_state(&mut self, at: Position, conf_state: &ConfState) -> Result<(), Error> {
         self.at = at;
         self.conf_state = Some(conf_state.clone());

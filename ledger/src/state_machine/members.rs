@@ -1,0 +1,34 @@
+//! Leaves that change the ledger's members: which of them a replica takes.
+
+use bytes::Bytes;
+use dab_proof::epoch::EpochText;
+use dab_proof::leaf::{SignedLeaf, Subject};
+
+use super::check::Refusal;
+use super::entry::Settings;
+use crate::epoch::Epoch;
+
+/// Judges a change whose form is right and which follows on the last one; gives the epoch that it begins.
+pub(super) fn judge(settings: &Settings, leaf: &SignedLeaf, body: Option<&Bytes>) -> Result<Epoch, Refusal> {
+    let refused = |reason: String| Refusal {
+        subject: Some(Subject::members()),
+        reason,
+    };
+    let now = settings
+        .epoch()
+        .map_err(|error| refused(format!("the members that are there: {error}")))?;
+    let now = now.ok_or_else(|| refused("this ledger has one node, and no members to change".to_owned()))?;
+    let next = Epoch::read(read_epoch(leaf, body).map_err(refused)?).map_err(|error| refused(error.to_string()))?;
+    match now.check_next(&next) {
+        Ok(()) => Ok(next),
+        Err(error) => Err(refused(error.to_string())),
+    }
+}
+
+/// The body of such a leaf, which has to come with it.
+pub(super) fn read_epoch(leaf: &SignedLeaf, body: Option<&Bytes>) -> Result<EpochText, String> {
+    let body = body.ok_or_else(|| "a change of the members comes with its body".to_owned())?;
+    let epoch = EpochText::parse(body).map_err(|error| error.to_string())?;
+    epoch.check(leaf.leaf()).map_err(|error| error.to_string())?;
+    Ok(epoch)
+}

@@ -1,0 +1,165 @@
+//! Members that come and go: does the ledger go on under those who are there, and can everybody follow?
+
+use dab_ledger::Error;
+use dab_ledger::epoch::MembersChange;
+use dab_ledger::node::Node;
+use dab_ledger::notary::{Notary, Outcome, Proposal};
+use dab_ledger::peer::ReplicaId;
+use dab_ledger::reader::LedgerReader;
+use dab_ledger::testing::group::TestGroup;
+use dab_ledger::testing::statement;
+use dab_proof::epoch::EpochChange;
+use dab_proof::leaf::Subject;
+use dab_proof::receipt::Receipt;
+use dab_proof::report::Verdict;
+use dab_proof::trust::Trust;
+
+async fn write(node: &Node, body: &str) -> Receipt {
+    let subject: Subject = "table/t".parse().unwrap();
+    let head = node.head(&subject).await.unwrap();
+    let (sequence, parent) = head.map_or((0, None), |head| (head.sequence + 1, Some(head.leaf_hash)));
+    let statements = vec![statement(
+        node.origin(),
+        node.writer(),
+        "table/t",
+        sequence,
+        parent,
+        body,
+    )];
+    match node.notarize(Proposal { statements }).await.unwrap() {
+        Outcome::Certified(mut receipts) => receipts.remove(0),
+        Outcome::Conflict(conflict) => panic!("a conflict: {conflict:?}"),
+    }
+}
+
+async fn last(node: &Node) -> Option<u64> {
+    let head = node.head(&"table/t".parse().unwrap()).await.unwrap();
+    head.map(|head| head.sequence)
+}
+
+/// The trust of those who knew the ledger's beginning, after all changes that a replica keeps for them.
+fn followed(group: &TestGroup, n: usize, first: &Trust) -> Trust {
+    let changes = std::fs::read(group.dir(n).join("trust/changes")).unwrap();
+    let (mut trust, mut rest, mut epoch) = (first.clone(), changes.as_slice(), 0);
+    while !rest.is_empty() {
+        let (change, after) = EpochChange::parse(rest).unwrap();
+        trust = change.follow(&trust, epoch).unwrap();
+        (rest, epoch) = (after, epoch + 1);
+    }
+    trust
+}
+
+/// A machine is lost, another takes its place, and then the quorum rests on it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lost_replica_is_replaced_under_a_new_id() {
+    let mut group = TestGroup::start(4).await;
+    let first = Trust::clone(&group.node(0).trust());
+    let before = write(group.node(0), "before").await;
+    let lost = group.leader().await;
+    group.crash(lost);
+    let asked = (lost + 1) % 4;
+    let new = group.join(asked, Some(lost)).await.unwrap();
+    group.node(new).ready().await.unwrap();
+    assert_eq!(last(group.node(new)).await, Some(0));
+    let names = |node: &Node| -> Vec<String> {
+        node.members()
+            .unwrap()
+            .iter()
+            .map(|member| member.is.name.clone())
+            .collect()
+    };
+    assert_eq!(names(group.node(new)), names(group.node(asked)));
+    assert!(names(group.node(new)).contains(&"n5".to_owned()));
+    // three of the four are needed now, and the new one is among them
+    group.crash((lost + 2) % 4);
+    let receipt = write(group.node(new), "after").await;
+    receipt.verify(&group.node(asked).trust()).unwrap();
+    assert!(receipt.verify(&first).is_err(), "two of the founders cannot certify");
+    receipt.verify(&followed(&group, asked, &first)).unwrap();
+    before.verify(&first).unwrap();
+    let report = group.node(new).fsck().unwrap();
+    assert_eq!(report.verdict(), Verdict::Valid, "{report}");
+    // all start again, and it goes on
+    for n in [asked, new, (lost + 3) % 4] {
+        group.crash(n);
+        group.restart(n).await.unwrap();
+    }
+    write(group.node(asked), "again").await;
+    assert_eq!(last(group.node(new)).await, Some(2));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn members_come_one_by_one_and_go_the_leader_too() {
+    let mut group = TestGroup::start_with(2, |limits| {
+        limits.segment_bytes = 4096;
+        limits.raft_log_bytes_max = 0;
+        limits.flush_entries_max = 4;
+    })
+    .await;
+    let first = Trust::clone(&group.node(0).trust());
+    for n in 0..40 {
+        write(group.node(0), &n.to_string()).await;
+    }
+    // what the logs have given up comes as leaves, and the changes before with it
+    for n in [2, 3] {
+        let joined = group.join(0, None).await.unwrap();
+        assert_eq!(joined, n);
+        group.node(n).ready().await.unwrap();
+        for more in 0..20 {
+            write(group.node(n), &format!("{n} {more}")).await;
+        }
+    }
+    assert_eq!(group.node(3).certified().await.quorum, "replicas (3 of n1 n2 n3 n4)");
+    let leader = group.leader().await;
+    let there = (leader + 1) % 4;
+    let change = MembersChange {
+        leaves: Some(ReplicaId(leader as u64 + 1)),
+        joins: None,
+    };
+    group.node(there).change_members(&change).await.unwrap();
+    write(group.node(there), "without it").await;
+    group.crash(leader);
+    write(group.node(there), "still").await;
+    let count = group.node(there).members().unwrap().count();
+    assert_eq!(count, 3);
+    // an id is never given again
+    let new = group.join(there, None).await.unwrap();
+    group.node(new).ready().await.unwrap();
+    let receipt = write(group.node(new), "with another").await;
+    receipt.verify(&followed(&group, new, &first)).unwrap();
+    assert_eq!(last(group.node(there)).await, last(group.node(new)).await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_change_that_the_members_cannot_make_is_refused_and_changes_nothing() {
+    let mut group = TestGroup::start(4).await;
+    let node = group.node(0).clone();
+    let told = |change: MembersChange| {
+        let node = node.clone();
+        async move { node.change_members(&change).await.unwrap_err().to_string() }
+    };
+    let nobody = told(MembersChange::default()).await;
+    assert!(nobody.contains("nobody leaves and nobody joins"), "{nobody}");
+    let leaves = Some(ReplicaId(9));
+    let unknown = told(MembersChange { leaves, joins: None }).await;
+    assert!(unknown.contains("there is no replica 9"), "{unknown}");
+    let twice = node.members().unwrap().iter().next().unwrap().is.clone();
+    let joins = Some(twice);
+    let twice = told(MembersChange { leaves: None, joins }).await;
+    assert!(twice.contains("of another member"), "{twice}");
+    // not by a leaf of one's own making either
+    let body = "no epoch";
+    let made_up = statement(node.origin(), node.writer(), "members", 0, None, body);
+    let refused = node
+        .notarize(Proposal {
+            statements: vec![made_up],
+        })
+        .await
+        .unwrap_err();
+    assert!(matches!(refused, Error::Refused { .. }), "{refused}");
+    assert_eq!(node.members().unwrap().count(), 4);
+    assert_eq!(node.certified().await.size.0, 0);
+    drop(node);
+    group.crash(3);
+    write(group.node(0), "it goes on").await;
+}
