@@ -3,7 +3,7 @@
 //! `dab_proof::epoch` has the text, and how those outside follow a change. Everything in a text follows from the epoch
 //! before, and from who leaves and who comes; so a change is checked by making it once more.
 
-use dab_proof::epoch::EpochText;
+use dab_proof::epoch::{EpochNote, EpochText};
 use dab_proof::note::VerifierKey;
 use dab_proof::policy::Policy;
 use dab_proof::trust::Trust;
@@ -123,6 +123,37 @@ impl Epoch {
         match self.after(&change)?.text == next.text {
             true => Ok(()),
             false => Err(NotMembers::because(&"it changes more than who leaves and who joins")),
+        }
+    }
+
+    /// The members whose writers have signed a change, by name.
+    pub(crate) fn approving(&self, note: &EpochNote) -> Result<Vec<&str>, NotMembers> {
+        let mut names = Vec::new();
+        for member in self.members.iter() {
+            let signed = note.note().verify("a change of the members", [&member.is.writer]);
+            // a line of a known key that is wrong makes the whole worth nothing
+            if !signed.map_err(|error| NotMembers::because(&error))?.is_empty() {
+                names.push(member.is.name.as_str());
+            }
+        }
+        Ok(names)
+    }
+
+    /// Whether enough of the members approve of a change: as many as certify, so that no few of them, nor whoever has stolen
+    /// a few of their keys, can take the ledger over.
+    pub(crate) fn check_approved(&self, note: &EpochNote) -> Result<(), NotMembers> {
+        let (names, needed) = (self.approving(note)?, self.members.quorum());
+        match names.len() >= needed {
+            true => Ok(()),
+            false => Err(NotMembers::because(&format!(
+                "{needed} of {} members have to approve, and these do: {}",
+                self.members.count(),
+                if names.is_empty() {
+                    "nobody".to_owned()
+                } else {
+                    names.join(", ")
+                }
+            ))),
         }
     }
 

@@ -101,6 +101,11 @@ impl Directories {
         self.private.join("members")
     }
 
+    /// The changes of the members, for those who trust earlier ones.
+    pub(crate) fn changes(&self) -> PathBuf {
+        self.trust.join("changes")
+    }
+
     pub(crate) fn invited(&self) -> PathBuf {
         self.private.join("invited")
     }

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! the new machine:  candidate()            -> keys, and a line that says who it is   (goes to a replica's operator)
-//! a replica:        Node::change_members() -> its id, certified by those who are members
+//! the members:      approval.rs            -> a change that a quorum of them approves
+//! a replica:        Node::change_members() -> it is certified
 //!                   Invitation::of()       -> what the new machine needs              (goes to it, in secret)
 //! the new machine:  accept()               -> a directory that a node starts in
 //! ```
@@ -22,11 +23,13 @@
 
 use std::path::PathBuf;
 
+use dab_proof::epoch::EpochNote;
+
 use crate::Error;
 use crate::epoch::Epoch;
 use crate::founding::{Founding, read_candidate, write_replica};
 use crate::identity::{Directories, Identity};
-use crate::members::{Candidate, Member, Members};
+use crate::members::{Member, Members};
 use crate::node::NodeConfig;
 use crate::peer::ReplicaId;
 
@@ -41,28 +44,27 @@ pub struct Invitation {
 }
 
 impl Invitation {
-    /// For the member `candidate` of the epoch whose text [`crate::node::Node::change_members`] gave, from the directory of
-    /// any replica.
+    /// For a member who joins with this change, from the directory of any replica.
     ///
     /// # Errors
     ///
-    /// [`Error::Setting`] when the directory is no replica's; [`Error::Founding`] when the epoch does not have the candidate.
-    pub fn of(config: &NodeConfig, epoch: &str, candidate: &Candidate) -> Result<Self, Error> {
+    /// [`Error::Setting`] when the directory is no replica's; [`Error::Founding`] when the change does not have the member.
+    pub fn of(config: &NodeConfig, change: &EpochNote, joins: &Member) -> Result<Self, Error> {
         let dirs = Directories::of(config);
         let identity = Identity::open(&dirs, None)?;
         let founding = identity
             .membership
             .map(|membership| Founding::of(identity.log, &membership.founded))
             .ok_or_else(|| Error::setting(&dirs.private, "this node certifies alone, and can invite nobody"))?;
-        let epoch = Epoch::parse(epoch.as_bytes()).map_err(|error| refused(error.to_string()))?;
-        let member = epoch
-            .members
-            .of_key(candidate.peer_key)
-            .filter(|member| member.is == *candidate);
-        let id = member
-            .map(|member| member.id)
-            .ok_or_else(|| refused("the candidate is no member".to_owned()))?;
-        Ok(Self { id, founding, epoch })
+        let epoch = Epoch::read(change.text().clone()).map_err(|error| refused(error.to_string()))?;
+        match epoch.members.get(joins.id) == Some(joins) {
+            true => Ok(Self {
+                id: joins.id,
+                founding,
+                epoch,
+            }),
+            false => Err(refused(format!("{} does not join with this change", joins.is.name))),
+        }
     }
 
     /// Reads an invitation.

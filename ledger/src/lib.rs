@@ -36,6 +36,8 @@ pub mod reader;
 pub mod node;
 
 #[cfg(feature = "node")]
+pub mod approval;
+#[cfg(feature = "node")]
 pub mod epoch;
 #[cfg(feature = "node")]
 pub mod founding;

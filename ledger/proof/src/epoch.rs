@@ -1,6 +1,7 @@
 //! Epochs: who certifies and who writes, from one change of the ledger's members to the next.
 //!
-//! A change is a leaf on the subject `members`, operation `MEMBERS`, without files, whose body is
+//! A change is a leaf on the subject `members`, operation `MEMBERS`, without files. Its body is a signed note (C2SP
+//! `signed-note`), signed by the writers of a quorum of the old members, who approve of it, with the text
 //!
 //! ```text
 //! dab/epoch/v1
@@ -19,6 +20,7 @@
 
 use crate::error::Error;
 use crate::leaf::{BodyDigest, Leaf};
+use crate::note::{NOTE_BYTES_MAX, SignedNote};
 use crate::receipt::{RECEIPT_BYTES_MAX, Receipt};
 use crate::text;
 use crate::trust::Trust;
@@ -27,7 +29,7 @@ use crate::trust::Trust;
 pub const EPOCH_OPERATION: &str = "MEMBERS";
 
 /// Bytes of the longest text of an epoch.
-pub const EPOCH_BYTES_MAX: usize = 60 << 10;
+pub const EPOCH_BYTES_MAX: usize = 56 << 10;
 
 const WHAT: &str = "epoch";
 const HEADER: &str = "dab/epoch/v1";
@@ -47,24 +49,32 @@ pub struct EpochText {
     pub writers: String,
 }
 
+/// The text of an epoch, and who approves of it. Nothing of the signatures has been checked: what replicas demand of them is
+/// part of what the old members certify.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EpochNote {
+    text: EpochText,
+    note: SignedNote,
+}
+
 /// The step from one epoch to the next, as those who trust the old one can check it:
 ///
 /// ```text
 /// dab/epoch-change/v1
 /// epoch <bytes>
 /// receipt <bytes>
-/// <the text of the new epoch><the receipt of its leaf, under a checkpoint that the old policy certifies>
+/// <the body of the leaf that begins it><the receipt of its leaf, under a checkpoint that the old policy certifies>
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EpochChange {
     /// What the new epoch is.
-    pub epoch: EpochText,
+    pub epoch: EpochNote,
     /// Of the leaf that begins it.
     pub receipt: Receipt,
 }
 
 impl EpochText {
-    /// The leaf's body.
+    /// The text.
     pub fn text(&self) -> String {
         let part = |name: &str, lines: &str| format!("{name} {}\n{lines}", lines.matches('\n').count());
         format!(
@@ -76,7 +86,7 @@ impl EpochText {
         )
     }
 
-    /// Reads a leaf's body.
+    /// Reads a text.
     ///
     /// # Errors
     /// `TooLarge`; `Malformed` for anything but the one text that `text` gives.
@@ -102,6 +112,31 @@ impl EpochText {
             false => Err(malformed()),
         }
     }
+}
+
+impl EpochNote {
+    /// Reads a leaf's body.
+    ///
+    /// # Errors
+    /// Those of `SignedNote::parse` and `EpochText::parse`.
+    pub fn parse(body: &[u8]) -> Result<EpochNote, Error> {
+        SignedNote::parse(body)?.try_into()
+    }
+
+    /// The epoch.
+    pub fn text(&self) -> &EpochText {
+        &self.text
+    }
+
+    /// The note, for whoever adds or checks signatures.
+    pub fn note(&self) -> &SignedNote {
+        &self.note
+    }
+
+    /// The leaf's body.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        self.note.to_bytes()
+    }
 
     /// Checks that `leaf` is the leaf that begins this epoch.
     ///
@@ -115,17 +150,27 @@ impl EpochText {
         if leaf.files.is_some() || leaf.operation != EPOCH_OPERATION {
             return rejected(format!("its leaf has the operation {}, or files", leaf.operation));
         }
-        if leaf.origin != self.origin || leaf.body != BodyDigest::of(self.text().as_bytes()) {
-            return rejected("its leaf does not bind this text".to_owned());
+        if leaf.origin != self.text.origin || leaf.body != BodyDigest::of(&self.to_bytes()) {
+            return rejected("its leaf does not bind this note".to_owned());
         }
         Ok(())
+    }
+}
+
+impl TryFrom<SignedNote> for EpochNote {
+    type Error = Error;
+
+    fn try_from(note: SignedNote) -> Result<EpochNote, Error> {
+        let text = EpochText::parse(note.text().as_bytes())?;
+        Ok(EpochNote { text, note })
     }
 }
 
 impl EpochChange {
     /// The change as bytes.
     pub fn to_text(&self) -> String {
-        let (epoch, receipt) = (self.epoch.text(), self.receipt.to_text());
+        let epoch = String::from_utf8_lossy(&self.epoch.to_bytes()).into_owned();
+        let receipt = self.receipt.to_text();
         let (epochs, receipts) = (epoch.len(), receipt.len());
         format!("{CHANGE_HEADER}\nepoch {epochs}\nreceipt {receipts}\n{epoch}{receipt}")
     }
@@ -158,12 +203,12 @@ impl EpochChange {
             let bytes = usize::try_from(bytes).map_err(|_| malformed())?;
             Error::check_size(CHANGE, bytes, limit).map(|()| bytes)
         };
-        let epoch_bytes = length("epoch ", EPOCH_BYTES_MAX)?;
+        let epoch_bytes = length("epoch ", NOTE_BYTES_MAX)?;
         let receipt_bytes = length("receipt ", RECEIPT_BYTES_MAX)?;
         let (epoch, rest) = rest.split_at_checked(epoch_bytes).ok_or_else(malformed)?;
         let (receipt, rest) = rest.split_at_checked(receipt_bytes).ok_or_else(malformed)?;
         let change = EpochChange {
-            epoch: EpochText::parse(epoch)?,
+            epoch: EpochNote::parse(epoch)?,
             receipt: Receipt::parse(receipt)?,
         };
         Ok((change, rest))
@@ -172,7 +217,7 @@ impl EpochChange {
     /// Checks that those whom `trust` trusts in epoch `epoch` have certified this change, and gives whom to trust after it.
     ///
     /// # Errors
-    /// Those of `Receipt::verify`, `EpochText::check` and `Trust::from_texts`; `ProofRejected` for a change of another epoch.
+    /// Those of `Receipt::verify`, `EpochNote::check` and `Trust::from_texts`; `ProofRejected` for a change of another epoch.
     pub fn follow(&self, trust: &Trust, epoch: u64) -> Result<Trust, Error> {
         self.receipt.verify(trust)?;
         let leaf = self.receipt.leaf.leaf();
@@ -184,7 +229,7 @@ impl EpochChange {
             );
             return Err(Error::ProofRejected { what: CHANGE, reason });
         }
-        let next = Trust::from_texts(&self.epoch.policy, &self.epoch.writers, None)?;
+        let next = Trust::from_texts(&self.epoch.text.policy, &self.epoch.text.writers, None)?;
         Ok(Trust {
             ledger: trust.ledger.clone(),
             ..next
@@ -209,13 +254,17 @@ mod tests {
     use crate::leaf::Subject;
     use crate::testing::TinyLedger;
 
-    fn epoch(ledger: &TinyLedger, next: &TinyLedger) -> EpochText {
-        EpochText {
+    fn epoch(ledger: &TinyLedger, next: &TinyLedger) -> EpochNote {
+        let text = EpochText {
             origin: ledger.log.name().to_owned(),
             members: "1 n1 and what replicas know of it\n".to_owned(),
             policy: next.policy_text(),
             writers: next.writers_text(),
-        }
+        };
+        SignedNote::sign(&text.text(), &ledger.writer)
+            .unwrap()
+            .try_into()
+            .unwrap()
     }
 
     /// A ledger of two cosigners, and the change to three.
@@ -223,7 +272,7 @@ mod tests {
         let mut ledger = TinyLedger::with_cosigners(2);
         ledger.append(&Subject::catalog(), b"body", None, "TEST");
         let epoch = epoch(&ledger, &TinyLedger::with_cosigners(3));
-        let index = ledger.append(&Subject::members(), epoch.text().as_bytes(), None, EPOCH_OPERATION);
+        let index = ledger.append(&Subject::members(), &epoch.to_bytes(), None, EPOCH_OPERATION);
         let receipt = ledger.receipt(index);
         (ledger, EpochChange { epoch, receipt })
     }
@@ -231,8 +280,9 @@ mod tests {
     #[test]
     fn an_epoch_is_read_back_and_no_other_spelling_is() {
         let (_, change) = changed();
-        let text = change.epoch.text();
-        assert_eq!(EpochText::parse(text.as_bytes()).unwrap(), change.epoch);
+        assert_eq!(EpochNote::parse(&change.epoch.to_bytes()).unwrap(), change.epoch);
+        let text = change.epoch.text().text();
+        assert_eq!(EpochText::parse(text.as_bytes()).unwrap(), *change.epoch.text());
         for wrong in [
             text.replace("v1", "v2"),
             text.replace("members 1\n", "members 2\n"),
@@ -246,7 +296,7 @@ mod tests {
         }
         let none = EpochText {
             members: String::new(),
-            ..change.epoch
+            ..change.epoch.text
         };
         assert_eq!(EpochText::parse(none.text().as_bytes()).unwrap(), none);
     }
@@ -268,9 +318,16 @@ mod tests {
         let told = change.follow(&TinyLedger::with_cosigners(3).trust(), 0).unwrap_err();
         assert!(matches!(told, Error::QuorumNotMet { .. }), "{told}");
         let mut forged = change.clone();
-        forged.epoch.policy = "log x\n".to_owned();
+        let other = EpochText {
+            policy: "log x\n".to_owned(),
+            ..forged.epoch.text
+        };
+        forged.epoch = SignedNote::sign(&other.text(), &ledger.writer)
+            .unwrap()
+            .try_into()
+            .unwrap();
         let told = forged.follow(&trust, 0).unwrap_err().to_string();
-        assert!(told.contains("does not bind this text"), "{told}");
+        assert!(told.contains("does not bind this note"), "{told}");
         let mut other = ledger;
         let index = other.append(&Subject::members(), b"x", None, "OTHER");
         let receipt = other.receipt(index);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use dab_proof::checkpoint::SignedCheckpoint;
-use dab_proof::epoch::{EpochChange, EpochText};
+use dab_proof::epoch::{EpochChange, EpochNote};
 use dab_proof::leaf::Subject;
 use dab_proof::tree::TreeSize;
 
@@ -38,10 +38,10 @@ impl Machine {
         let Some((index, body)) = next else {
             return Ok(());
         };
-        let epoch = epoch_in(&body)?;
+        let (epoch, note) = (epoch_in(&body)?, EpochNote::parse(&body)?);
         let leaf = leaf_at(&self.tiles, index, size)?;
         let change = EpochChange {
-            epoch: epoch.text.clone(),
+            epoch: note,
             receipt: receipt(&self.tiles, checkpoint, index, leaf)?,
         };
         self.shared
@@ -110,12 +110,14 @@ pub(crate) fn epoch_shown(state: &StateStore) -> Result<Option<Epoch>, Error> {
         return Ok(None);
     };
     let (change, _) = EpochChange::parse(text.as_bytes())?;
-    Epoch::read(change.epoch).map(Some).map_err(|error| unreadable(&error))
+    Epoch::read(change.epoch.text().clone())
+        .map(Some)
+        .map_err(|error| unreadable(&error))
 }
 
 fn epoch_in(body: &[u8]) -> Result<Epoch, Error> {
-    let text = EpochText::parse(body)?;
-    Epoch::read(text).map_err(|error| unreadable(&error))
+    let note = EpochNote::parse(body)?;
+    Epoch::read(note.text().clone()).map_err(|error| unreadable(&error))
 }
 
 fn unreadable(error: &dyn std::fmt::Display) -> Error {

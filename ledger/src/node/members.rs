@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use dab_proof::epoch::EPOCH_OPERATION;
+use dab_proof::epoch::{EPOCH_OPERATION, EpochNote};
 use dab_proof::leaf::{BodyDigest, Leaf, Subject};
 use dab_proof::trust::Trust;
 
 use super::Node;
 use crate::Error;
 use crate::durable::{self, Access};
-use crate::epoch::{Epoch, MembersChange};
+use crate::epoch::Epoch;
 use crate::identity::Directories;
 use crate::members::{Member, Members};
 use crate::notary::{Notary, Outcome, Proposal, Statement};
@@ -18,40 +18,41 @@ use crate::reader::LedgerReader;
 use crate::shared::Shared;
 
 impl Node {
-    /// Has the ledger's present members certify who holds it together from now on; gives the text of the new epoch
-    /// (`dab_proof::epoch`), for [`crate::invitation::Invitation::of`].
+    /// Has the ledger's present members certify a change that enough of them have approved (`approval.rs`); returns once
+    /// the new ones hold the ledger together.
     ///
     /// # Errors
     ///
-    /// [`Error::Founding`] when the change is none that the members can make; [`Error::Refused`] when others have changed
-    /// them at the same time; those of [`Notary::notarize`].
-    pub async fn change_members(&self, change: &MembersChange) -> Result<String, Error> {
+    /// [`Error::Founding`] when it is none that may come next; [`Error::Refused`] when others have changed the members at the
+    /// same time; those of [`Notary::notarize`].
+    pub async fn change_members(&self, change: &EpochNote) -> Result<(), Error> {
         let subject = Subject::members();
         // what was certified anywhere before is known here now
         let head = self.head(&subject).await?;
-        let refused = |reason: String| Error::Founding { reason };
         let epoch = self.shared.epoch_now();
-        let epoch = epoch.ok_or_else(|| refused("this node certifies alone, and has no members".to_owned()))?;
-        let next = epoch.after(change).map_err(|error| refused(error.to_string()))?;
-        let text = next.text.text();
+        let epoch = epoch.ok_or_else(|| refused(&"this node certifies alone, and has no members"))?;
+        let next = Epoch::read(change.text().clone()).map_err(|error| refused(&error))?;
+        let judged = epoch.check_next(&next).and_then(|()| epoch.check_approved(change));
+        judged.map_err(|error| refused(&error))?;
+        let body = change.to_bytes();
         let leaf = Leaf {
-            origin: next.text.origin.clone(),
+            origin: change.text().origin.clone(),
             subject: subject.clone(),
             sequence: head.map_or(0, |head| head.sequence + 1),
             parent: head.map(|head| head.leaf_hash),
-            body: BodyDigest::of(text.as_bytes()),
+            body: BodyDigest::of(&body),
             files: None,
             operation: EPOCH_OPERATION.to_owned(),
         };
         let statement = Statement {
             leaf: leaf.sign(&self.writer)?,
-            body: Some(text.clone().into()),
+            body: Some(body.into()),
         };
         let proposal = Proposal {
             statements: vec![statement],
         };
         match self.notarize(proposal).await? {
-            Outcome::Certified(_) => Ok(text),
+            Outcome::Certified(_) => Ok(()),
             Outcome::Conflict(_) => Err(Error::refused(
                 Some(&subject),
                 "others have changed the members at the same time: look at them, and try again",
@@ -113,4 +114,10 @@ fn write_trust(shared: &Shared, dirs: &Directories, epoch: &Epoch) -> Result<(),
         }
     }
     Ok(())
+}
+
+fn refused(reason: &dyn std::fmt::Display) -> Error {
+    Error::Founding {
+        reason: reason.to_string(),
+    }
 }

@@ -1,7 +1,7 @@
 //! Leaves that change the ledger's members: which of them a replica takes.
 
 use bytes::Bytes;
-use dab_proof::epoch::EpochText;
+use dab_proof::epoch::EpochNote;
 use dab_proof::leaf::{SignedLeaf, Subject};
 
 use super::check::Refusal;
@@ -18,17 +18,16 @@ pub(super) fn judge(settings: &Settings, leaf: &SignedLeaf, body: Option<&Bytes>
         .epoch()
         .map_err(|error| refused(format!("the members that are there: {error}")))?;
     let now = now.ok_or_else(|| refused("this ledger has one node, and no members to change".to_owned()))?;
-    let next = Epoch::read(read_epoch(leaf, body).map_err(refused)?).map_err(|error| refused(error.to_string()))?;
-    match now.check_next(&next) {
-        Ok(()) => Ok(next),
-        Err(error) => Err(refused(error.to_string())),
-    }
+    let note = read_epoch(leaf, body).map_err(refused)?;
+    let next = Epoch::read(note.text().clone()).map_err(|error| refused(error.to_string()))?;
+    let judged = now.check_next(&next).and_then(|()| now.check_approved(&note));
+    judged.map(|()| next).map_err(|error| refused(error.to_string()))
 }
 
 /// The body of such a leaf, which has to come with it.
-pub(super) fn read_epoch(leaf: &SignedLeaf, body: Option<&Bytes>) -> Result<EpochText, String> {
+pub(super) fn read_epoch(leaf: &SignedLeaf, body: Option<&Bytes>) -> Result<EpochNote, String> {
     let body = body.ok_or_else(|| "a change of the members comes with its body".to_owned())?;
-    let epoch = EpochText::parse(body).map_err(|error| error.to_string())?;
+    let epoch = EpochNote::parse(body).map_err(|error| error.to_string())?;
     epoch.check(leaf.leaf()).map_err(|error| error.to_string())?;
     Ok(epoch)
 }

@@ -9,6 +9,7 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 
 use crate::Error;
+use crate::approval::{Approval, approve, draft};
 use crate::epoch::MembersChange;
 use crate::founding::{Founding, candidate, join};
 use crate::invitation::{Invitation, accept};
@@ -133,8 +134,8 @@ impl TestGroup {
             leaves: replaced.map(|replaced| ReplicaId(replaced as u64 + 1)),
             joins: Some(candidate.clone()),
         };
-        let epoch = self.node(asked).change_members(&change).await?;
-        let invitation = Invitation::of(&self.configs[asked], &epoch, &candidate)?;
+        let approved = self.change(asked, &change).await?;
+        let invitation = Invitation::of(&self.configs[asked], &approved.change, &approved.joins[0])?;
         // as it travels
         let invitation = Invitation::from_text(&invitation.to_text())?;
         assert_eq!(accept(&config, &invitation)?.id.0, n as u64 + 1);
@@ -144,6 +145,21 @@ impl TestGroup {
         self.addresses.push(address);
         self.nodes.push(Some(node));
         Ok(n)
+    }
+
+    /// Has the members change, drafted and submitted at the replica `asked` and approved at all that run.
+    pub async fn change(&self, asked: usize, change: &MembersChange) -> Result<Approval, Error> {
+        let mut approved = draft(&self.configs[asked], change)?;
+        for n in (0..self.nodes.len()).filter(|n| self.nodes[*n].is_some() && *n != asked) {
+            approved = approve(&self.configs[n], &approved.change.to_bytes())?;
+        }
+        self.node(asked).change_members(&approved.change).await?;
+        Ok(approved)
+    }
+
+    /// What a replica is started with.
+    pub fn config(&self, n: usize) -> &NodeConfig {
+        &self.configs[n]
     }
 
     /// Ends a replica as a crash of its process would. Every other handle on it must be gone.

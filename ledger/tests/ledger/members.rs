@@ -1,15 +1,16 @@
 //! Members that come and go: does the ledger go on under those who are there, and can everybody follow?
 
 use dab_ledger::Error;
+use dab_ledger::approval::{approve, draft};
 use dab_ledger::epoch::MembersChange;
 use dab_ledger::node::Node;
-use dab_ledger::notary::{Notary, Outcome, Proposal};
+use dab_ledger::notary::{Notary, Outcome, Proposal, Statement};
 use dab_ledger::peer::ReplicaId;
 use dab_ledger::reader::LedgerReader;
 use dab_ledger::testing::group::TestGroup;
 use dab_ledger::testing::statement;
-use dab_proof::epoch::EpochChange;
-use dab_proof::leaf::Subject;
+use dab_proof::epoch::{EPOCH_OPERATION, EpochChange, EpochNote};
+use dab_proof::leaf::{BodyDigest, Leaf, Subject};
 use dab_proof::receipt::Receipt;
 use dab_proof::report::Verdict;
 use dab_proof::trust::Trust;
@@ -35,6 +36,24 @@ async fn write(node: &Node, body: &str) -> Receipt {
 async fn last(node: &Node) -> Option<u64> {
     let head = node.head(&"table/t".parse().unwrap()).await.unwrap();
     head.map(|head| head.sequence)
+}
+
+/// The first leaf on `members`, as whoever has a writer's key can make it.
+fn leaf_of(node: &Node, change: &EpochNote) -> Statement {
+    let body = change.to_bytes();
+    let leaf = Leaf {
+        origin: node.origin().to_owned(),
+        subject: Subject::members(),
+        sequence: 0,
+        parent: None,
+        body: BodyDigest::of(&body),
+        files: None,
+        operation: EPOCH_OPERATION.to_owned(),
+    };
+    Statement {
+        leaf: leaf.sign(node.writer()).unwrap(),
+        body: Some(body.into()),
+    }
 }
 
 /// The trust of those who knew the ledger's beginning, after all changes that a replica keeps for them.
@@ -116,7 +135,7 @@ async fn members_come_one_by_one_and_go_the_leader_too() {
         leaves: Some(ReplicaId(leader as u64 + 1)),
         joins: None,
     };
-    group.node(there).change_members(&change).await.unwrap();
+    group.change(there, &change).await.unwrap();
     write(group.node(there), "without it").await;
     group.crash(leader);
     write(group.node(there), "still").await;
@@ -134,19 +153,36 @@ async fn members_come_one_by_one_and_go_the_leader_too() {
 async fn a_change_that_the_members_cannot_make_is_refused_and_changes_nothing() {
     let mut group = TestGroup::start(4).await;
     let node = group.node(0).clone();
-    let told = |change: MembersChange| {
-        let node = node.clone();
-        async move { node.change_members(&change).await.unwrap_err().to_string() }
-    };
-    let nobody = told(MembersChange::default()).await;
+    let told = |change: &MembersChange| draft(group.config(0), change).unwrap_err().to_string();
+    let nobody = told(&MembersChange::default());
     assert!(nobody.contains("nobody leaves and nobody joins"), "{nobody}");
     let leaves = Some(ReplicaId(9));
-    let unknown = told(MembersChange { leaves, joins: None }).await;
+    let unknown = told(&MembersChange { leaves, joins: None });
     assert!(unknown.contains("there is no replica 9"), "{unknown}");
     let twice = node.members().unwrap().iter().next().unwrap().is.clone();
     let joins = Some(twice);
-    let twice = told(MembersChange { leaves: None, joins }).await;
+    let twice = told(&MembersChange { leaves: None, joins });
     assert!(twice.contains("of another member"), "{twice}");
+    // one member, or two, cannot throw out a third
+    let leaves = Some(ReplicaId(4));
+    let alone = draft(group.config(0), &MembersChange { leaves, joins: None }).unwrap();
+    assert_eq!((alone.approved_by.len(), alone.needed), (1, 3));
+    let two = approve(group.config(1), &alone.change.to_bytes()).unwrap();
+    let again = approve(group.config(1), &two.change.to_bytes()).unwrap();
+    assert_eq!(again.approved_by, ["n1", "n2"]);
+    let few = node.change_members(&again.change).await.unwrap_err().to_string();
+    assert!(
+        few.contains("3 of 4 members have to approve, and these do: n1, n2"),
+        "{few}"
+    );
+    let made_up = leaf_of(&node, &again.change);
+    let refused = node
+        .notarize(Proposal {
+            statements: vec![made_up],
+        })
+        .await
+        .unwrap_err();
+    assert!(refused.to_string().contains("have to approve"), "{refused}");
     // not by a leaf of one's own making either
     let body = "no epoch";
     let made_up = statement(node.origin(), node.writer(), "members", 0, None, body);

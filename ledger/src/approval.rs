@@ -1,0 +1,132 @@
+//! How the members of a ledger agree to change who they are, before the ledger hears of it.
+//!
+//! ```text
+//! one of them:   draft()                 -> a signed note: the epoch that would come next      (goes to the others)
+//! the others:    approve()               -> the same note with one signature more
+//! any of them:   Node::change_members()  -> the leaf, once a quorum has signed
+//! ```
+//!
+//! A replica certifies by itself what the rules allow, so the rules ask for people: whoever operates a member signs with its
+//! writer. One dishonest member, or one stolen key, changes nothing.
+
+use dab_proof::epoch::{EpochChange, EpochNote};
+use dab_proof::note::SignedNote;
+
+use crate::Error;
+use crate::durable;
+use crate::epoch::{Epoch, MembersChange};
+use crate::identity::{Directories, Identity};
+use crate::members::{Member, Members};
+use crate::node::NodeConfig;
+
+/// A change on its way, as one member sees it.
+#[derive(Clone, Debug)]
+pub struct Approval {
+    /// The change, with the signatures that it has.
+    pub change: EpochNote,
+    /// Who goes.
+    pub leaves: Vec<Member>,
+    /// Who comes.
+    pub joins: Vec<Member>,
+    /// The members who have signed, by name.
+    pub approved_by: Vec<String>,
+    /// How many of them it takes.
+    pub needed: usize,
+}
+
+/// Drafts a change of the members that the directory's replica knows, and signs it as that replica.
+///
+/// # Errors
+///
+/// [`Error::Setting`] when the directory is no replica's; [`Error::Founding`] when the change is none that may come next.
+pub fn draft(config: &NodeConfig, change: &MembersChange) -> Result<Approval, Error> {
+    let (now, identity) = look(config)?;
+    let next = now.after(change).map_err(|error| refused(&error))?;
+    let note = SignedNote::sign(&next.text.text(), &identity.writer)?;
+    told(&now, note.try_into()?)
+}
+
+/// Reads a change on its way and signs it as the directory's replica, unless it has.
+///
+/// # Errors
+///
+/// As for [`draft`].
+pub fn approve(config: &NodeConfig, bytes: &[u8]) -> Result<Approval, Error> {
+    let (now, identity) = look(config)?;
+    let change = told(&now, EpochNote::parse(bytes)?)?.change;
+    let mut note = change.note().clone();
+    let own = SignedNote::sign(note.text(), &identity.writer)?;
+    for line in own.signatures() {
+        if !note.signatures().contains(line) {
+            note.add(line.clone())?;
+        }
+    }
+    told(&now, note.try_into()?)
+}
+
+/// Reads a change on its way, and changes nothing.
+///
+/// # Errors
+///
+/// As for [`draft`].
+pub fn review(config: &NodeConfig, bytes: &[u8]) -> Result<Approval, Error> {
+    told(&look(config)?.0, EpochNote::parse(bytes)?)
+}
+
+/// The members that the directory's replica knows.
+///
+/// # Errors
+///
+/// [`Error::Setting`] when the directory is no replica's.
+pub fn members(config: &NodeConfig) -> Result<Members, Error> {
+    Ok(look(config)?.0.members)
+}
+
+/// The last epoch that the directory's replica has seen certified, and who it is.
+fn look(config: &NodeConfig) -> Result<(Epoch, Identity), Error> {
+    let dirs = Directories::of(config);
+    let identity = Identity::open(&dirs, None)?;
+    let Some(membership) = &identity.membership else {
+        return Err(Error::setting(
+            &dirs.private,
+            "this node certifies alone, and has no members",
+        ));
+    };
+    let path = dirs.changes();
+    let changes = durable::read(&path)?.unwrap_or_default();
+    let (mut rest, mut last) = (changes.as_slice(), None);
+    while !rest.is_empty() {
+        let (change, after) = EpochChange::parse(rest)?;
+        (rest, last) = (after, Some(change.epoch));
+    }
+    let epoch = match last {
+        Some(note) => Epoch::read(note.text().clone()).map_err(|error| Error::setting(&path, error.to_string()))?,
+        None => membership.joined.clone(),
+    };
+    Ok((epoch, identity))
+}
+
+fn told(now: &Epoch, change: EpochNote) -> Result<Approval, Error> {
+    let next = Epoch::read(change.text().clone()).map_err(|error| refused(&error))?;
+    now.check_next(&next).map_err(|error| refused(&error))?;
+    let without = |of: &Members, others: &Members| -> Vec<Member> {
+        of.iter()
+            .filter(|member| others.get(member.id).is_none())
+            .cloned()
+            .collect()
+    };
+    let approved_by = now.approving(&change).map_err(|error| refused(&error))?;
+    Ok(Approval {
+        leaves: without(&now.members, &next.members),
+        joins: without(&next.members, &now.members),
+        approved_by: approved_by.into_iter().map(str::to_owned).collect(),
+        needed: now.members.quorum(),
+        change,
+    })
+}
+
+fn refused(error: &dyn std::fmt::Display) -> Error {
+    Error::Founding {
+        reason: error.to_string(),
+    }
+}
