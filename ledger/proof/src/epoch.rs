@@ -18,6 +18,10 @@
 //! every larger one the new. So whoever trusts the old policy may come to trust the new one, by that checkpoint alone
 //! ([`EpochChange`]). The leaf with sequence `N` on `members` begins epoch `N + 1`; epoch 0 is what the ledger was founded with.
 
+mod chain;
+
+pub use chain::{CHANGES_BYTES_MAX, Step, follow_changes, parse_changes};
+
 use crate::error::Error;
 use crate::leaf::{BodyDigest, Leaf};
 use crate::note::{NOTE_BYTES_MAX, SignedNote};

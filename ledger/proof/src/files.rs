@@ -4,11 +4,13 @@
 //! Paths that name no regular file (pipes, devices, folders) are refused rather than read, and every read stops at the
 //! limit of its format and at the size that the system stated.
 
+mod changes;
 mod fork;
 mod head;
 mod stored;
 mod table;
 
+pub use changes::follow_file;
 pub use fork::fork_files;
 pub use head::head_file;
 pub use table::DirTable;

@@ -18,6 +18,7 @@ fn help_fits_80_columns_and_every_verb_has_one() {
         "audit table -h",
         "audit ledger --help",
         "fork --help",
+        "follow --help",
     ] {
         let help = world.run(arguments, 0);
         assert!(help.contains("Usage:") && help.contains("Exit codes:"), "{help}");

@@ -4,6 +4,7 @@
 mod audit_ledger;
 mod audit_table;
 mod command;
+mod follow;
 mod fork;
 mod head_proofs;
 mod hostile;

@@ -77,6 +77,7 @@ pub(super) struct Options {
     pub(super) since: Option<PathBuf>,
     pub(super) proof: Option<PathBuf>,
     pub(super) deep: bool,
+    pub(super) write: bool,
     pub(super) json: bool,
     pub(super) help: bool,
 }
@@ -108,6 +109,7 @@ impl Options {
                 Long("proof") if allowed.contains(&"proof") => {
                     set(&mut options.proof, "--proof", parser.value()?.into())?;
                 }
+                Long("write") if allowed.contains(&"write") => options.write = true,
                 Long("deep") if allowed.contains(&"deep") => options.deep = true,
                 Value(operand) if options.operand.is_none() => options.operand = Some(operand.into()),
                 Value(operand) if allowed.contains(&"second") && options.second.is_none() => {

@@ -4,6 +4,7 @@
 mod audit_ledger;
 mod audit_table;
 mod command_line;
+mod follow;
 mod fork;
 mod head;
 mod verify;
@@ -30,6 +31,7 @@ Usage:
   dab-verify audit ledger PATH --trust DIR [--since FILE] [--json]
   dab-verify fork FIRST SECOND --trust DIR [--proof FILE | --ledger PATH]
                   [--json]
+  dab-verify follow FILE --trust DIR [--write] [--json]
   dab-verify --help | --version
 
 Verbs:
@@ -38,6 +40,7 @@ Verbs:
   audit table    every version of a table: nothing changed, added or removed
   audit ledger   the whole ledger, derived again from its first leaf
   fork           two checkpoints of one ledger: do they contradict each other?
+  follow         changes of the members: whom to trust now
 
 The trust folder (DIR) is what you believe: policy, writers, ledger. Get it
 once, from somebody you trust, on a way that the audited cannot change.
@@ -85,12 +88,13 @@ fn run(arguments: Vec<OsString>) -> Result<Outcome, Usage> {
         ["audit", "ledger", ..] => audit_ledger::run(&arguments[2..]),
         ["head", ..] => head::run(&arguments[1..]),
         ["fork", ..] => fork::run(&arguments[1..]),
+        ["follow", ..] => follow::run(&arguments[1..]),
         ["audit", "-h" | "--help", ..] => Ok(Outcome::help(HELP)),
         ["audit", ..] => Err(Usage(
             "say what to audit: `audit table PATH` or `audit ledger PATH`".to_owned(),
         )),
         [verb, ..] => Err(Usage(format!(
-            "there is no verb {verb:?}: it is `verify`, `head`, `audit` or `fork`, see --help"
+            "there is no verb {verb:?}: it is `verify`, `head`, `audit`, `fork` or `follow`, see --help"
         ))),
     }
 }

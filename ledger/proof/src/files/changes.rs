@@ -1,0 +1,91 @@
+//! A file of changes of the members, and a trust folder that follows them.
+
+use std::fs;
+use std::path::Path;
+
+use super::{failed, read_needed, untrusted};
+use crate::epoch::{CHANGES_BYTES_MAX, Step, follow_changes, parse_changes};
+use crate::error::Error;
+use crate::policy::{POLICY_BYTES_MAX, Policy};
+use crate::report::{Report, count};
+use crate::writers::WRITERS_BYTES_MAX;
+
+/// Checks the changes of a ledger's members in a file against a trust folder, and has the folder follow them where `write`
+/// says so: its policy and writers are then those of the last epoch. Nothing is written unless every change holds.
+pub fn follow_file(changes: &Path, trust_dir: &Path, write: bool) -> Report {
+    let title = format!("changes of the members, {}", changes.display());
+    let read = |name: &str, what, limit| read_needed(&trust_dir.join(name), what, limit);
+    let trusted = read("policy", "policy", POLICY_BYTES_MAX)
+        .and_then(|policy| Ok((policy, read("writers", "writers file", WRITERS_BYTES_MAX)?)));
+    let (policy, writers) = match trusted {
+        Ok(trusted) => trusted,
+        Err(error) => return untrusted(title, trust_dir, &error),
+    };
+    let steps = read_needed(changes, "file of changes", CHANGES_BYTES_MAX)
+        .and_then(|bytes| parse_changes(&bytes))
+        .and_then(|changes| follow_changes(&policy, &writers, &changes));
+    let steps = match steps {
+        Ok(steps) => steps,
+        Err(error) => return failed(title, &error),
+    };
+    let written = match steps.last() {
+        Some(last) if write => write_trust(trust_dir, last),
+        _ => Ok(()),
+    };
+    match written {
+        Ok(()) => told(title, trust_dir, &steps, write),
+        Err(error) => failed(title, &error),
+    }
+}
+
+fn told(title: String, trust_dir: &Path, steps: &[Step], write: bool) -> Report {
+    let mut report = Report {
+        title,
+        facts: vec![("changes followed", steps.len().to_string())],
+        ..Report::default()
+    };
+    for Step {
+        epoch,
+        certification,
+        text,
+    } in steps
+    {
+        let members = count(text.members.lines().count() as u64, ["member", "members"]);
+        report
+            .checked
+            .push(format!("epoch {epoch}, {members}: {certification}"));
+    }
+    let dir = trust_dir.display();
+    match steps.last() {
+        None => report.checked.push(format!("{dir} has the last members already")),
+        Some(last) => {
+            report.facts.push(("ledger", last.text.origin.clone()));
+            if let Ok(policy) = Policy::parse(&last.text.policy) {
+                let names: Vec<_> = policy.witnesses().iter().map(|witness| witness.name.as_str()).collect();
+                report.facts.push(("cosigners now", names.join(", ")));
+            }
+            match write {
+                true => report
+                    .checked
+                    .push(format!("written to {dir}: policy and writers of epoch {}", last.epoch)),
+                false => report
+                    .not_checked
+                    .push(format!("nothing was written to {dir}: that takes --write")),
+            }
+        }
+    }
+    report
+}
+
+/// The policy last: whoever is interrupted between the two has more writers than before, and follows again.
+fn write_trust(dir: &Path, step: &Step) -> Result<(), Error> {
+    for (name, text) in [("writers", &step.text.writers), ("policy", &step.text.policy)] {
+        let (path, temporary) = (dir.join(name), dir.join(format!(".{name}.new")));
+        let written = fs::write(&temporary, text).and_then(|()| fs::rename(&temporary, &path));
+        written.map_err(|error| Error::Unavailable {
+            path: path.display().to_string(),
+            reason: error.to_string(),
+        })?;
+    }
+    Ok(())
+}

@@ -1,0 +1,92 @@
+//! `dab-verify follow`, as an auditor runs it who was given a ledger's first members.
+
+use std::fs;
+
+use dab_proof::epoch::{EPOCH_OPERATION, EpochChange, EpochNote, EpochText};
+use dab_proof::leaf::Subject;
+use dab_proof::note::SignedNote;
+use dab_proof::testing::TinyLedger;
+
+use crate::world::World;
+
+/// The change of a ledger to the members of another one.
+fn change(ledger: &mut TinyLedger, next: &TinyLedger) -> EpochChange {
+    let text = EpochText {
+        origin: ledger.log.name().to_owned(),
+        members: "1 n1 and what replicas know of it\n".repeat(next.cosigners.len()),
+        policy: next.policy_text(),
+        writers: next.writers_text(),
+    };
+    let note = SignedNote::sign(&text.text(), &ledger.writer).unwrap();
+    let epoch = EpochNote::try_from(note).unwrap();
+    let index = ledger.append(&Subject::members(), &epoch.to_bytes(), None, EPOCH_OPERATION);
+    let receipt = ledger.receipt(index);
+    EpochChange { epoch, receipt }
+}
+
+/// A ledger of two cosigners that became one of three, and then of four; and a trust folder of the first ones.
+fn changed() -> (World, [EpochChange; 2]) {
+    let [mut two, mut three, four] = [2, 3, 4].map(TinyLedger::with_cosigners);
+    let first = change(&mut two, &three);
+    three.push(&first.receipt.leaf);
+    let second = change(&mut three, &four);
+    let world = World::new();
+    world.write("trust/policy", two.policy_text().as_bytes());
+    world.write("trust/writers", two.writers_text().as_bytes());
+    let changes = [&first, &second].map(EpochChange::to_text).concat();
+    world.write("changes", changes.as_bytes());
+    (world, [first, second])
+}
+
+#[test]
+fn a_trust_folder_follows_the_members_change_by_change() {
+    let (world, [first, second]) = changed();
+    let policy = || fs::read_to_string(world.path("trust/policy")).unwrap();
+    let before = policy();
+    let told = world.says("follow changes --trust trust", 0);
+    assert!(
+        told.contains("epoch 1, 3 members: signed by the log key and cosigned by"),
+        "{told}"
+    );
+    assert!(told.contains("nothing was written"), "{told}");
+    assert_eq!(policy(), before);
+    world.write("first", first.to_text().as_bytes());
+    world.run("follow first --trust trust --write", 0);
+    assert_eq!(policy(), first.epoch.text().policy);
+    // from the middle on
+    let told = world.says("follow changes --trust trust --write", 0);
+    assert!(
+        told.contains("changes followed 1") && told.contains("epoch 2, 4 members"),
+        "{told}"
+    );
+    assert_eq!(policy(), second.epoch.text().policy);
+    let told = world.says("follow changes --trust trust --write", 0);
+    assert!(told.contains("has the last members already"), "{told}");
+    // nobody is led back
+    let told = world.says("follow first --trust trust --write", 1);
+    assert!(told.contains("is not met"), "{told}");
+    assert_eq!(policy(), second.epoch.text().policy);
+}
+
+#[test]
+fn a_change_that_does_not_hold_changes_nothing() {
+    let (world, [first, second]) = changed();
+    let before = fs::read(world.path("trust/policy")).unwrap();
+    let text = first.to_text();
+    let other = text.replacen("1 n1", "2 n1", 1);
+    for (name, bytes) in [
+        ("a changed byte", other.as_bytes()),
+        ("one is missing", second.to_text().as_bytes()),
+        ("the first holds and more follows", format!("{text}x").as_bytes()),
+        ("cut short", &text.as_bytes()[..text.len() - 1]),
+        ("no changes", b"x"),
+    ] {
+        world.write("changes", bytes);
+        let told = world.run("follow changes --trust trust --write", 1);
+        assert!(told.starts_with("INVALID"), "{name}: {told}");
+        assert_eq!(fs::read(world.path("trust/policy")).unwrap(), before, "{name}");
+    }
+    world.run("follow nowhere --trust trust", 2);
+    world.run("follow changes --trust nowhere", 2);
+    world.run("follow changes", 64);
+}
