@@ -3,14 +3,15 @@
 //! ```text
 //! one of them:   draft()                 -> a signed note: the epoch that would come next      (goes to the others)
 //! the others:    approve()               -> the same note with one signature more
-//! any of them:   Node::change_members()  -> the leaf, once a quorum has signed
+//! any of them:   apply_change()          -> the leaf, once a quorum has signed
 //! ```
 //!
 //! A replica certifies by itself what the rules allow, so the rules ask for people: whoever operates a member signs with its
 //! writer. One dishonest member, or one stolen key, changes nothing.
 
-use dab_proof::epoch::{EpochChange, EpochNote};
-use dab_proof::note::SignedNote;
+use dab_proof::epoch::{EPOCH_OPERATION, EpochNote, parse_changes};
+use dab_proof::leaf::{BodyDigest, Leaf, Subject};
+use dab_proof::note::{SignedNote, SigningKey};
 
 use crate::Error;
 use crate::durable;
@@ -18,6 +19,8 @@ use crate::epoch::{Epoch, MembersChange};
 use crate::identity::{Directories, Identity};
 use crate::members::{Member, Members};
 use crate::node::NodeConfig;
+use crate::notary::{Notary, Outcome, Proposal, Statement};
+use crate::reader::LedgerReader;
 
 /// A change on its way, as one member sees it.
 #[derive(Clone, Debug)]
@@ -82,6 +85,47 @@ pub fn members(config: &NodeConfig) -> Result<Members, Error> {
     Ok(look(config)?.0.members)
 }
 
+/// Has the ledger's present members certify a change that enough of them have approved; returns once the new ones hold the
+/// ledger together.
+///
+/// # Errors
+///
+/// [`Error::Refused`] when it is none that may come next, too few approve, or others have changed the members at the same
+/// time; those of [`Notary::notarize`].
+pub async fn apply_change(
+    notary: &dyn Notary,
+    reader: &dyn LedgerReader,
+    writer: &SigningKey,
+    change: &EpochNote,
+) -> Result<(), Error> {
+    let subject = Subject::members();
+    let head = reader.head(&subject).await?;
+    let body = change.to_bytes();
+    let leaf = Leaf {
+        origin: change.text().origin.clone(),
+        subject: subject.clone(),
+        sequence: head.map_or(0, |head| head.sequence + 1),
+        parent: head.map(|head| head.leaf_hash),
+        body: BodyDigest::of(&body),
+        files: None,
+        operation: EPOCH_OPERATION.to_owned(),
+    };
+    let statement = Statement {
+        leaf: leaf.sign(writer)?,
+        body: Some(body.into()),
+    };
+    let proposal = Proposal {
+        statements: vec![statement],
+    };
+    match notary.notarize(proposal).await? {
+        Outcome::Certified(_) => Ok(()),
+        Outcome::Conflict(_) => Err(Error::refused(
+            Some(&subject),
+            "others have changed the members at the same time: look at them, and try again",
+        )),
+    }
+}
+
 /// The last epoch that the directory's replica has seen certified, and who it is.
 fn look(config: &NodeConfig) -> Result<(Epoch, Identity), Error> {
     let dirs = Directories::of(config);
@@ -94,13 +138,11 @@ fn look(config: &NodeConfig) -> Result<(Epoch, Identity), Error> {
     };
     let path = dirs.changes();
     let changes = durable::read(&path)?.unwrap_or_default();
-    let (mut rest, mut last) = (changes.as_slice(), None);
-    while !rest.is_empty() {
-        let (change, after) = EpochChange::parse(rest)?;
-        (rest, last) = (after, Some(change.epoch));
-    }
-    let epoch = match last {
-        Some(note) => Epoch::read(note.text().clone()).map_err(|error| Error::setting(&path, error.to_string()))?,
+    let epoch = match parse_changes(&changes)?.pop() {
+        Some(last) => {
+            let epoch = Epoch::read(last.epoch.text().clone());
+            epoch.map_err(|error| Error::setting(&path, error.to_string()))?
+        }
         None => membership.joined.clone(),
     };
     Ok((epoch, identity))

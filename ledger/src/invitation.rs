@@ -3,7 +3,7 @@
 //! ```text
 //! the new machine:  candidate()            -> keys, and a line that says who it is   (goes to a replica's operator)
 //! the members:      approval.rs            -> a change that a quorum of them approves
-//! a replica:        Node::change_members() -> it is certified
+//! a replica:        apply_change()         -> it is certified
 //!                   Invitation::of()       -> what the new machine needs              (goes to it, in secret)
 //! the new machine:  accept()               -> a directory that a node starts in
 //! ```

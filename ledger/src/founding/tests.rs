@@ -122,7 +122,7 @@ fn a_directory_is_made_for_one_ledger_and_one_name() {
     // the same machines, another key
     let other = join(config, &found(&candidates)).unwrap_err().to_string();
     assert!(
-        other.contains("log.key") && other.contains("not what this founding says"),
+        other.contains("private/members") && other.contains("not what this founding says"),
         "{other}"
     );
     let alone = NodeConfig::in_dir(dir.path().join("alone"));

@@ -1,9 +1,7 @@
-//! A node among changing members: it changes them, and follows when they change.
+//! A node among changing members: it follows when they change.
 
 use std::sync::Arc;
 
-use dab_proof::epoch::{EPOCH_OPERATION, EpochNote};
-use dab_proof::leaf::{BodyDigest, Leaf, Subject};
 use dab_proof::trust::Trust;
 
 use super::Node;
@@ -12,54 +10,10 @@ use crate::durable::{self, Access};
 use crate::epoch::Epoch;
 use crate::identity::Directories;
 use crate::members::{Member, Members};
-use crate::notary::{Notary, Outcome, Proposal, Statement};
 use crate::peer::Transport;
-use crate::reader::LedgerReader;
 use crate::shared::Shared;
 
 impl Node {
-    /// Has the ledger's present members certify a change that enough of them have approved (`approval.rs`); returns once
-    /// the new ones hold the ledger together.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Founding`] when it is none that may come next; [`Error::Refused`] when others have changed the members at the
-    /// same time; those of [`Notary::notarize`].
-    pub async fn change_members(&self, change: &EpochNote) -> Result<(), Error> {
-        let subject = Subject::members();
-        // what was certified anywhere before is known here now
-        let head = self.head(&subject).await?;
-        let epoch = self.shared.epoch_now();
-        let epoch = epoch.ok_or_else(|| refused(&"this node certifies alone, and has no members"))?;
-        let next = Epoch::read(change.text().clone()).map_err(|error| refused(&error))?;
-        let judged = epoch.check_next(&next).and_then(|()| epoch.check_approved(change));
-        judged.map_err(|error| refused(&error))?;
-        let body = change.to_bytes();
-        let leaf = Leaf {
-            origin: change.text().origin.clone(),
-            subject: subject.clone(),
-            sequence: head.map_or(0, |head| head.sequence + 1),
-            parent: head.map(|head| head.leaf_hash),
-            body: BodyDigest::of(&body),
-            files: None,
-            operation: EPOCH_OPERATION.to_owned(),
-        };
-        let statement = Statement {
-            leaf: leaf.sign(&self.writer)?,
-            body: Some(body.into()),
-        };
-        let proposal = Proposal {
-            statements: vec![statement],
-        };
-        match self.notarize(proposal).await? {
-            Outcome::Certified(_) => Ok(()),
-            Outcome::Conflict(_) => Err(Error::refused(
-                Some(&subject),
-                "others have changed the members at the same time: look at them, and try again",
-            )),
-        }
-    }
-
     /// The replicas of the ledger, as far as they are certified; `None` where the node certifies alone.
     pub fn members(&self) -> Option<Members> {
         self.shared.epoch_now().map(|epoch| epoch.members.clone())
@@ -114,10 +68,4 @@ fn write_trust(shared: &Shared, dirs: &Directories, epoch: &Epoch) -> Result<(),
         }
     }
     Ok(())
-}
-
-fn refused(reason: &dyn std::fmt::Display) -> Error {
-    Error::Founding {
-        reason: reason.to_string(),
-    }
 }

@@ -80,6 +80,7 @@ impl World {
         let settings = Some(Settings {
             origin: ORIGIN.to_owned(),
             writers,
+            members: String::new(),
         });
         Self {
             writer,
@@ -104,6 +105,7 @@ impl World {
             verdicts,
             leaves,
             settings,
+            epoch: _,
         } = apply(self, content).unwrap();
         for new in leaves {
             assert_eq!(
@@ -385,6 +387,7 @@ fn the_bytes_of_an_entry_are_pinned() {
     let settings = LedgerEntry::settings(Settings {
         origin: "o".to_owned(),
         writers: "w".to_owned(),
+        members: String::new(),
     });
     assert_eq!(settings.to_bytes(), b"\x08\x01\x1a\x06\x0a\x01o\x12\x01w");
 }

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 
 use crate::Error;
-use crate::approval::{Approval, approve, draft};
+use crate::approval::{Approval, apply_change, approve, draft};
 use crate::epoch::MembersChange;
 use crate::founding::{Founding, candidate, join};
 use crate::invitation::{Invitation, accept};
@@ -153,7 +153,8 @@ impl TestGroup {
         for n in (0..self.nodes.len()).filter(|n| self.nodes[*n].is_some() && *n != asked) {
             approved = approve(&self.configs[n], &approved.change.to_bytes())?;
         }
-        self.node(asked).change_members(&approved.change).await?;
+        let node = self.node(asked);
+        apply_change(&**node, &**node, node.writer(), &approved.change).await?;
         Ok(approved)
     }
 

@@ -11,6 +11,7 @@ use dab_proof::monitor::{Alarm, AlarmKind, Expected, Known, Pending, Seen, look}
 use dab_proof::policy::Policy;
 use dab_proof::testing::{TIME_UNIX_S, TinyLedger};
 use dab_proof::tree::TreeSize;
+use dab_proof::trust::Trust;
 
 use crate::world::{assert_closed, ledger};
 

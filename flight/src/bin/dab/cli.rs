@@ -12,7 +12,10 @@ use dab_query::Limits;
 
 use crate::format::Format;
 
-pub(crate) use node::{NodeFoundArgs, NodeJoinArgs, NodeKeysArgs, NodeStatusArgs, NodeVerb, ReplicaArgs, SandboxArgs};
+pub(crate) use node::{
+    NodeAddArgs, NodeApplyArgs, NodeApproveArgs, NodeFoundArgs, NodeJoinArgs, NodeKeysArgs, NodeListArgs,
+    NodeRemoveArgs, NodeStatusArgs, NodeVerb, ReplicaArgs, SandboxArgs,
+};
 
 /// A lakehouse whose every commit is notarized.
 ///

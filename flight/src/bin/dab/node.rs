@@ -1,11 +1,14 @@
 //! `dab node`: makes machines the replicas of one ledger, and shows how they are doing.
 
+mod members;
+
 use std::fs;
 
 use anyhow::{Context, Result};
 use dab_flight::WitnessUrl;
 use dab_ledger::durable::{self, Access};
 use dab_ledger::founding::{Founding, WitnessAt, candidate, join};
+use dab_ledger::invitation::{Invitation, accept, is_invitation};
 use dab_ledger::members::Candidate;
 use dab_ledger::node::NodeConfig;
 
@@ -28,6 +31,11 @@ pub(crate) async fn run(verb: NodeVerb) -> Result<()> {
         NodeVerb::Found(args) => found(&args),
         NodeVerb::Join(args) => take_in(&args),
         NodeVerb::Status(args) => status(args).await,
+        NodeVerb::List(args) => members::list(&args),
+        NodeVerb::Add(args) => members::add(&args),
+        NodeVerb::Remove(args) => members::remove(&args),
+        NodeVerb::Approve(args) => members::sign(&args),
+        NodeVerb::Apply(args) => members::apply(args).await,
     }
 }
 
@@ -90,6 +98,9 @@ fn take_in(args: &NodeJoinArgs) -> Result<()> {
     let path = &args.founding;
     durable::require_owner_only(path)?;
     let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    if is_invitation(&text) {
+        return take_invitation(&dir, &text).with_context(|| format!("{} is no invitation", path.display()));
+    }
     let founding = Founding::from_text(&text).with_context(|| format!("{} is no founding", path.display()))?;
     let member = join(&NodeConfig::in_dir(dir.path()), &founding)?;
     print_line!("{} is replica {} of {}", member.is.name, member.id, founding.origin());
@@ -97,6 +108,17 @@ fn take_in(args: &NodeJoinArgs) -> Result<()> {
         print_line!("{:>4}  {:<12}  {}", other.id, other.is.name, other.is.address);
     }
     say_fingerprint(&founding)?;
+    print_line!("start it: {} serve{} --tables FOLDER", program(), dir.option());
+    Ok(())
+}
+
+fn take_invitation(dir: &DataDir, text: &str) -> Result<()> {
+    let invitation = Invitation::from_text(text)?;
+    let member = accept(&NodeConfig::in_dir(dir.path()), &invitation)?;
+    print_line!("{} is replica {} of {}", member.is.name, member.id, invitation.origin());
+    for other in invitation.members().iter() {
+        print_line!("{:>4}  {:<12}  {}", other.id, other.is.name, other.is.address);
+    }
     print_line!("start it: {} serve{} --tables FOLDER", program(), dir.option());
     Ok(())
 }

@@ -180,6 +180,7 @@ fn settings_that_the_founding_does_not_have_come_in_from_nobody() {
     let settings = |writers: &str| Settings {
         origin: "dab/test".to_owned(),
         writers: writers.to_owned(),
+        members: String::new(),
     };
     let append = |settings: Settings| {
         let mut message = Message {

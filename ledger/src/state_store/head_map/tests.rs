@@ -42,7 +42,11 @@ impl World {
         world.open();
         let writers = format!("{} *\n", world.writer.verifier());
         let origin = ORIGIN.to_owned();
-        world.take(Content::Settings(Settings { origin, writers }));
+        world.take(Content::Settings(Settings {
+            origin,
+            writers,
+            members: String::new(),
+        }));
         world
     }
 

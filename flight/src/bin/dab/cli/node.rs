@@ -15,10 +15,20 @@ pub(crate) enum NodeVerb {
     Keys(NodeKeysArgs),
     /// Found a ledger over the machines whose lines are given
     Found(NodeFoundArgs),
-    /// Take the founding in: `dab serve` then joins the other replicas
+    /// Take the founding, or an invitation, in: `dab serve` then joins the other replicas
     Join(NodeJoinArgs),
     /// Show the replicas as a running node sees them
     Status(NodeStatusArgs),
+    /// List the members, as this machine knows them
+    List(NodeListArgs),
+    /// Draft that a machine joins, alone or in place of a member
+    Add(NodeAddArgs),
+    /// Draft that a member leaves
+    Remove(NodeRemoveArgs),
+    /// Approve of a draft, as this machine's member
+    Approve(NodeApproveArgs),
+    /// Have the ledger certify a draft that enough members approve of
+    Apply(NodeApplyArgs),
 }
 
 const FOUNDING_HELP: &str = "\
@@ -26,7 +36,17 @@ To found a ledger that several machines hold together:
   on each   dab node keys --origin ORIGIN --name n1 --address HOST:PORT > n1
   on one    dab node found --origin ORIGIN -o founding n1 n2 n3 n4
   on each   dab node join founding           a copy: it holds the ledger's key
-            dab serve --tables /mnt/tables   the same folder for all";
+            dab serve --tables /mnt/tables   the same folder for all
+
+To change its members, one at a time:
+  on the new one    dab node keys --origin ORIGIN --name n5 --address HOST:PORT > n5
+  on a member       dab node add n5 --replaces n2          writes the file change
+  on more members   dab node approve change                until a quorum has
+  on a member       dab node apply change                  writes the file invitation
+  on the new one    dab node join invitation; dab serve --tables /mnt/tables";
+
+/// The file of a draft.
+const CHANGE: &str = "change";
 
 #[derive(Debug, Args)]
 pub(crate) struct NodeKeysArgs {
@@ -70,9 +90,71 @@ pub(crate) struct NodeJoinArgs {
     #[command(flatten)]
     pub(crate) data: DataArg,
 
-    /// The founding, as `dab node found` wrote it
+    /// The founding, as `dab node found` wrote it, or the invitation, as `dab node apply` did
     #[arg(value_name = "FOUNDING")]
     pub(crate) founding: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct NodeListArgs {
+    #[command(flatten)]
+    pub(crate) data: DataArg,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct NodeAddArgs {
+    #[command(flatten)]
+    pub(crate) data: DataArg,
+
+    /// The member that leaves at the same time, by name or id
+    #[arg(long, value_name = "NAME")]
+    pub(crate) replaces: Option<String>,
+
+    /// Where to write the draft
+    #[arg(short, long, value_name = "FILE", default_value = CHANGE)]
+    pub(crate) output: PathBuf,
+
+    /// The file with the line that `dab node keys` printed on the new machine
+    #[arg(value_name = "LINE")]
+    pub(crate) line: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct NodeRemoveArgs {
+    #[command(flatten)]
+    pub(crate) data: DataArg,
+
+    /// Where to write the draft
+    #[arg(short, long, value_name = "FILE", default_value = CHANGE)]
+    pub(crate) output: PathBuf,
+
+    /// The member that leaves, by name or id
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct NodeApproveArgs {
+    #[command(flatten)]
+    pub(crate) data: DataArg,
+
+    /// The draft, which gets this member's signature
+    #[arg(value_name = "CHANGE", default_value = CHANGE)]
+    pub(crate) change: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct NodeApplyArgs {
+    #[command(flatten)]
+    pub(crate) node: NodeArgs,
+
+    /// Where to write the invitation for whoever joins, which holds the ledger's key: mode 0600
+    #[arg(short, long, value_name = "FILE", default_value = "invitation")]
+    pub(crate) output: PathBuf,
+
+    /// The draft, with the signatures of a quorum of the members
+    #[arg(value_name = "CHANGE", default_value = CHANGE)]
+    pub(crate) change: PathBuf,
 }
 
 #[derive(Debug, Args)]
