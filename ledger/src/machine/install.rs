@@ -12,7 +12,6 @@ use prost_for_raft::Message as _;
 use super::Machine;
 use super::epochs::{epoch_checkpoints_in, epoch_shown};
 use crate::Error;
-use crate::crash_point::crash_point;
 use crate::raft::Position;
 use crate::snapshot::staging::LeafAndBody;
 use crate::snapshot::{SnapshotBytes, Target};
@@ -85,7 +84,6 @@ impl Machine {
             });
         }
         self.tiles.append(effects.leaves.iter().map(|new| new.leaf.bytes()))?;
-        crash_point!("install::tiles");
         let size = self.tiles.size();
         self.shared.write(|_, state| {
             state.insert(&effects);
@@ -128,7 +126,6 @@ impl Machine {
         self.epoch_checkpoints = self.shared.read(|_, state| epoch_checkpoints_in(state))?;
         self.applied = target.at;
         self.shared.read(|_, state| state.flush())?;
-        crash_point!("install::state");
         self.shared.write(|_, state| state.forget_recent())?;
         (self.flushed, self.flushed_size) = (self.applied, self.tiles.size());
         self.tiles.restarts_here();

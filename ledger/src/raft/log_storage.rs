@@ -262,7 +262,6 @@ impl LogStorage {
             self.poison = Some(error.to_string());
             return result;
         }
-        crash_point!("raft::reset");
         self.slots.clear();
         self.cache.clear();
         self.cache_bytes = 0;
