@@ -13,7 +13,7 @@ from faults import KILLED_LEADER, KINDS, schedule
 from server import run
 
 CAMPAIGN = Path(__file__).with_name("campaign.py")
-ROUNDS = 8
+ROUNDS = 7
 
 
 def test_nothing_is_lost_or_seen_wrong_whatever_befalls_one_replica(tmp_path, capsys):
