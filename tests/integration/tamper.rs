@@ -8,9 +8,11 @@ use std::fmt::{self, Display};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use dab_proof::report::{Report, Verdict};
+use dab_proof::trust::Trust;
 use dab_tests::offline::Evidence;
 use dab_tests::say::say;
 use dab_tests::seed::{Random, seed};
+use dab_tests::workspace;
 
 use crate::attacks::{VERSION, evidence};
 
@@ -20,6 +22,9 @@ const CHANGES_MIN: u64 = 2_000;
 const OFFSETS_MAX: usize = 4096;
 /// Reports that name the artefact that was changed, of all that reject it, in percent.
 const NAMED_PERCENT_MIN: u64 = 99;
+
+/// How a line of `neutral_changes.txt` about single bytes begins.
+pub(crate) const NEUTRAL_BYTES: &str = "bytes of ";
 
 /// What one change does to the bytes at an offset.
 #[derive(Debug, Clone, Copy)]
@@ -52,6 +57,7 @@ enum Artefact {
     /// Tile, entry bundle or checkpoint, by its path.
     Public(String),
     Proof,
+    HeadProof,
 }
 
 /// A check that reads an artefact.
@@ -77,7 +83,7 @@ impl Artefact {
             .filter(|path| is_current(evidence, path))
             .cloned()
             .map(Artefact::Public);
-        [Artefact::Commit, Artefact::Proof]
+        [Artefact::Commit, Artefact::Proof, Artefact::HeadProof]
             .into_iter()
             .chain(data)
             .chain(current)
@@ -90,6 +96,7 @@ impl Artefact {
             Artefact::DataFile(path) => evidence.table.data.get_mut(path),
             Artefact::Public(path) => evidence.public.files.get_mut(path),
             Artefact::Proof => evidence.proofs.get_mut(VERSION as usize),
+            Artefact::HeadProof => Some(&mut evidence.head_proof),
         };
         found.expect("the evidence holds every artefact")
     }
@@ -104,6 +111,7 @@ impl Artefact {
             Artefact::Public(path) if path.starts_with("tile/") && !path.starts_with("tile/entries/") => vec![ledger],
             Artefact::Public(_) => vec![ledger, table],
             Artefact::Proof => vec![|evidence| evidence.verify(VERSION)],
+            Artefact::HeadProof => vec![|evidence| evidence.verify_head()],
         }
     }
 
@@ -115,7 +123,7 @@ impl Artefact {
             Artefact::Public(path) if path.starts_with("tile/entries/") => vec!["tile/entries".to_owned()],
             Artefact::Public(path) => vec![path.clone()],
             // Nothing else was given: whatever the report says is about the proof.
-            Artefact::Proof => vec![],
+            Artefact::Proof | Artefact::HeadProof => vec![],
         }
     }
 }
@@ -129,6 +137,7 @@ impl Display for Artefact {
             Artefact::Public(path) if path.starts_with("tile/") => f.write_str("tile"),
             Artefact::Public(_) => f.write_str("checkpoint"),
             Artefact::Proof => f.write_str("proof"),
+            Artefact::HeadProof => f.write_str("head proof"),
         }
     }
 }
@@ -246,5 +255,79 @@ fn every_changed_byte_is_noticed_and_none_makes_the_verifier_panic() {
         total.named,
         total.rejected
     );
-    assert_eq!(by_kind.len(), 6, "kinds of artefacts: {:?}", by_kind.keys());
+    assert_eq!(by_kind.len(), 7, "kinds of artefacts: {:?}", by_kind.keys());
+}
+
+/// A change of whom to trust is no fault of the evidence, so a file that cannot be used leaves it undecided; one that can
+/// must not let pass what the honest one let pass, unless it says the same.
+#[test]
+fn every_changed_byte_of_policy_and_writers_is_noticed_or_says_nothing() {
+    let honest = evidence();
+    let seed = seed();
+    say(format!("tamper campaign on the trust directory, DAB_TEST_SEED={seed}"));
+    let mut random = Random::new(seed);
+    let mut neutral = BTreeMap::<&str, u64>::new();
+    let (mut tried, mut missed) = (0, Vec::new());
+    for (name, text) in [("policy", &honest.policy), ("writers", &honest.writers)] {
+        for offset in 0..text.len() {
+            for change in CHANGES {
+                let changed = change.apply(text, offset, &mut random);
+                tried += 1;
+                if !is_trusted_alike(honest, name, &changed) {
+                    continue;
+                }
+                match neutral_kind(text, &changed) {
+                    Some(kind) => *neutral.entry(kind).or_default() += 1,
+                    None => missed.push(format!("{name}: {change:?} at {offset}")),
+                }
+            }
+        }
+    }
+    say(format!(
+        "changed bytes of policy and writers: {tried} tried, neutral: {neutral:?}"
+    ));
+    assert_eq!(missed, [""; 0], "accepted, and not neutral");
+    let list = workspace::read("tests/data/neutral_changes.txt");
+    let of_trust = format!("{NEUTRAL_BYTES}policy, writers | ");
+    let listed: Vec<_> = list.lines().filter_map(|line| line.strip_prefix(&of_trust)).collect();
+    assert_eq!(listed.len(), neutral.len(), "{listed:?}");
+    for kind in neutral.keys() {
+        assert!(listed.iter().any(|line| line.starts_with(kind)), "not listed: {kind}");
+    }
+}
+
+/// Whether the evidence is valid under a changed file of the trust directory.
+fn is_trusted_alike(honest: &Evidence, name: &str, changed: &[u8]) -> bool {
+    let trust = match name {
+        "policy" => Trust::from_texts(changed, &honest.writers, None),
+        _ => Trust::from_texts(&honest.policy, changed, None),
+    };
+    let Ok(trust) = trust else {
+        return false;
+    };
+    let judged = Evidence {
+        trust,
+        ..honest.clone()
+    };
+    [judged.verify(VERSION), judged.verify_head(), judged.audit_ledger(None)]
+        .iter()
+        .all(|report| report.verdict() == Verdict::Valid)
+}
+
+/// What a changed trust file has in common with the honest one: all words outside of comments.
+fn neutral_kind(honest: &[u8], changed: &[u8]) -> Option<&'static str> {
+    let lines = |text: &[u8], comments: bool| -> Vec<Vec<String>> {
+        let text = String::from_utf8_lossy(text).into_owned();
+        let lines = text
+            .lines()
+            .map(|line| line.split([' ', '\t']).filter(|word| !word.is_empty()));
+        let lines = lines.map(|words| words.map(str::to_owned).collect::<Vec<_>>());
+        lines
+            .filter(|words| words.first().is_some_and(|word| comments || !word.starts_with('#')))
+            .collect()
+    };
+    if lines(honest, true) == lines(changed, true) {
+        return Some("another or a further blank between words, or an empty line");
+    }
+    (lines(honest, false) == lines(changed, false)).then_some("of a comment")
 }

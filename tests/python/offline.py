@@ -13,8 +13,10 @@ import pyarrow.parquet as parquet
 from auditor import actions
 from auditor import main as auditor
 from forgeries import Evidence
+from made_heads import bind, head_proof
 from made_ledger import MadeLedger
 from server import Server, dab_binary, dab_verify_binary, run
+from verifier import Leaf, Trust
 from verifier import main as verifier
 
 VERSIONS = 13
@@ -24,10 +26,10 @@ WITHOUT_NETWORK = (
 
 
 class Folder:
-    """A data directory and its receipts: of a node that has stopped, or made in Python."""
+    """A data directory, its receipts and a head proof: of a node that has stopped, or made in Python."""
 
     def take(self, data, table, proofs):
-        self.data, self.table, self.proofs = data, table, proofs
+        self.data, self.table, self.proofs, self.head_proof = data, table, proofs, proofs / "orders.head-proof"
         self.trust, self.public = data / "trust", data / "public"
         self.commits = sorted((table / "_delta_log").glob("*.json"))
 
@@ -60,6 +62,7 @@ class TakenHome(Folder):
                     cursor.adbc_ingest("orders", rows, mode="append" if version else "create")
             self.take(server.data, server.table("orders"), Path(directory) / "proofs")
             self.proofs.mkdir()
+            server.dab("prove", "--head", "orders", "-o", self.head_proof)
             for version in range(len(self.commits)):
                 server.dab("prove", f"orders@{version}", "-o", self.proofs / f"{version}.tlog-proof")
         finally:
@@ -78,9 +81,12 @@ class MadeHome(Folder):
             with io.BytesIO() as file:
                 parquet.write_table(rows, file)
                 indices.append(self.ledger.commit("orders", [file.getvalue()]))
+        bound = bind(self.ledger)
         self.ledger.issue()
         data, proofs = self.ledger.directory, Path(directory) / "proofs"
         proofs.mkdir()
+        subject = Leaf(self.ledger.entries[indices[0]], Trust(self.ledger.trust), self.ledger.origin).subject
+        (proofs / "orders.head-proof").write_bytes(head_proof(self.ledger, subject, bound, bound))
         for version, index in enumerate(indices):
             (proofs / f"{version}.tlog-proof").write_bytes(self.ledger.receipt(index))
         self.take(data, data / "tables" / "orders", proofs)

@@ -25,7 +25,7 @@ PARTS = 300  # data files of one commit
 
 # Forgeries of what the Go program does not look at, by the beginning of their names.
 OUT_OF_SCOPE = {
-    "data: ": "a leaf binds data files by BLAKE3, which Go's packages for logs do not have",
+    "data: ": "which data files a commit adds is Delta's, and only the commit file as a whole is checked here",
     "table: ": "a table is Delta's; the ledger beside a forged table is honest, and only that is checked here",
 }
 IN_SCOPE = [name for name in RECEIPT_FORGERIES if not name.startswith(tuple(OUT_OF_SCOPE))]
@@ -62,6 +62,12 @@ def on_receipt(go, evidence, trust, directory):
         (directory / "commit.json").write_bytes(evidence.commit)
         arguments += ["--commit", directory / "commit.json"]
     return [in_go(go, "proof", *arguments), in_rust(dab_verify_binary(), "verify", *arguments)]
+
+
+def on_head_proof(go, proof, trust, *arguments):
+    """What both say of a head proof."""
+    head = ["head", proof, "--trust", trust, *arguments]
+    return [in_go(go, *head), in_rust(dab_verify_binary(), *head)]
 
 
 def on_ledger(go, trust, public, *arguments):
@@ -153,6 +159,16 @@ def test_receipts_ledger_and_checkpoint_are_accepted(home, go, tmp_path):
         assert f"sequence {version}: " in found[0][1] and "certifies alone" in found[0][1], found[0]
     assert both(on_ledger(go, home.trust, home.public)) == VALID
     assert in_go(go, "checkpoint", home.public / "checkpoint", "--trust", home.trust)[0] == VALID
+
+
+def test_a_head_proof_says_which_version_is_the_last_of_how_many_leaves(home, go, tmp_path):
+    found = on_head_proof(go, home.head_proof, home.trust)
+    assert both(found) == VALID, found
+    assert f": sequence {len(home.commits) - 1}, leaf " in found[0][1] and " among the first " in found[0][1], found
+    found = on_head_proof(go, home.head_proof, home.trust, "--table-id", "another")
+    assert both(found) == INVALID, found
+    receipt = home.proofs / "0.tlog-proof"
+    assert both(on_head_proof(go, receipt, home.trust)) == INVALID
 
 
 # what forgers wrote

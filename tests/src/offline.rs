@@ -7,6 +7,7 @@ use std::path::Path;
 
 use dab_proof::audit::{audit_ledger, audit_table};
 use dab_proof::commit_file::{CommitFile, storage_path};
+use dab_proof::head_proof::verify_head;
 use dab_proof::report::Report;
 use dab_proof::testing::{MemorySource, MemoryTable};
 use dab_proof::trust::Trust;
@@ -17,14 +18,20 @@ use crate::server::Server;
 /// The files of one table and of the ledger that notarized it.
 #[derive(Debug, Clone)]
 pub struct Evidence {
-    /// The trust directory, which is not in doubt.
+    /// The trust directory, as it reads.
     pub trust: Trust,
+    /// Its file `policy`.
+    pub policy: Vec<u8>,
+    /// Its file `writers`.
+    pub writers: Vec<u8>,
     /// The ledger's public files by path: `checkpoint`, `tile/...`.
     pub public: MemorySource,
     /// The table's files.
     pub table: MemoryTable,
     /// The `.tlog-proof` file of each version.
     pub proofs: Vec<Vec<u8>>,
+    /// The `.head-proof` file of the table.
+    pub head_proof: Vec<u8>,
 }
 
 impl Evidence {
@@ -45,22 +52,27 @@ impl Evidence {
                 None => drop(files.data.insert(path, bytes)),
             }
         }
-        let proofs = tempfile::tempdir().expect("the tests have a folder for temporary files");
-        let proofs = files.commits.keys().map(|version| {
-            let file = proofs.path().join("proof");
+        let folder = tempfile::tempdir().expect("the tests have a folder for temporary files");
+        let proof = |arguments: &[&str]| {
+            let file = folder.path().join("proof");
             server
-                .dab(&[
-                    "prove",
-                    &format!("{table}@{version}"),
-                    "-o",
-                    &file.display().to_string(),
-                ])
+                .dab(&[&["prove"], arguments, &["-o", &file.display().to_string()]].concat())
                 .expect_code(0);
             fs::read(&file).expect("dab prove writes the file that it was told to")
-        });
+        };
+        // first, as it adds a leaf: then the receipts are of the ledger's last size
+        let head_proof = proof(&["--head", table]);
+        let versions = files.commits.keys();
+        let trust = data.join("trust");
+        let trust_file = |name| fs::read(trust.join(name)).expect("a node writes its trust directory");
         Self {
-            proofs: proofs.collect(),
-            trust: dab_proof::files::read_trust(&data.join("trust")).expect("a node writes its trust directory"),
+            proofs: versions
+                .map(|version| proof(&[&format!("{table}@{version}")]))
+                .collect(),
+            head_proof,
+            trust: dab_proof::files::read_trust(&trust).expect("a node writes its trust directory"),
+            policy: trust_file("policy"),
+            writers: trust_file("writers"),
             public: MemorySource {
                 files: files_below(&data.join("public")),
                 unreadable: None,
@@ -89,6 +101,11 @@ impl Evidence {
             data: data.collect(),
         };
         verify(&self.proofs[version as usize], &self.trust, artefacts)
+    }
+
+    /// Checks the head proof of the table, as `dab verify --head` does.
+    pub fn verify_head(&self) -> Report {
+        verify_head(&self.head_proof, &self.trust, None)
     }
 
     /// Audits the table, hashing every data file, as `dab audit table --deep` does.

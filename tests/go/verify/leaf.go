@@ -8,6 +8,7 @@ import (
 	"regexp"
 
 	"golang.org/x/mod/sumdb/tlog"
+	"lukechampine.com/blake3"
 )
 
 // Limits of DAB's leaf.
@@ -21,7 +22,7 @@ var leafText = regexp.MustCompile(`\Adab/leaf/v1\n` +
 	`subject ([^\n]+)\n` +
 	`sequence ([0-9]+)\n` +
 	`parent (-|[^\s-]{44})\n` +
-	`body blake3:[0-9a-f]{64} sha256:([0-9a-f]{64}) ([0-9]+)\n` +
+	`body blake3:([0-9a-f]{64}) sha256:([0-9a-f]{64}) ([0-9]+)\n` +
 	`files (?:-|rfc6962-sha256:[0-9a-f]{64} ([1-9][0-9]*))\n` +
 	`operation ([!-~]+(?: [!-~]+)*)\n\z`)
 
@@ -33,8 +34,10 @@ type Leaf struct {
 	Writer    string
 	Hash      tlog.Hash
 	parent    *tlog.Hash
+	blake3    string
 	sha256    string
 	bytes     uint64
+	hasFiles  bool
 }
 
 // OpenLeaf reads an entry of the ledger with this origin.
@@ -71,22 +74,22 @@ func OpenLeaf(raw []byte, trust *Trust, origin string) (*Leaf, error) {
 
 func parseLeaf(text, origin string) (*Leaf, error) {
 	found := leafText.FindStringSubmatch(text)
-	if found == nil || !isSubject(found[2]) || len(found[8]) > operationBytesMax {
+	if found == nil || !isSubject(found[2]) || len(found[9]) > operationBytesMax {
 		return nil, errors.New("it has not the form of dab/leaf/v1")
 	}
 	if found[1] != origin {
 		return nil, fmt.Errorf("it was made for the ledger %q, not for %q", found[1], origin)
 	}
-	leaf := &Leaf{Subject: found[2], sha256: found[5], Operation: found[8]}
+	leaf := &Leaf{Subject: found[2], blake3: found[5], sha256: found[6], Operation: found[9], hasFiles: found[8] != ""}
 	var err error
 	if leaf.Sequence, err = decodeNumber(found[3]); err != nil {
 		return nil, err
 	}
-	if leaf.bytes, err = decodeNumber(found[6]); err != nil {
+	if leaf.bytes, err = decodeNumber(found[7]); err != nil {
 		return nil, err
 	}
-	if found[7] != "" {
-		if _, err = decodeNumber(found[7]); err != nil {
+	if leaf.hasFiles {
+		if _, err = decodeNumber(found[8]); err != nil {
 			return nil, err
 		}
 	}
@@ -104,11 +107,12 @@ func parseLeaf(text, origin string) (*Leaf, error) {
 	return leaf, nil
 }
 
-// CheckBody holds a body, for a table the commit file, against the leaf's length and SHA-256. Its BLAKE3, the files
-// that it adds and their contents are not looked at.
+// CheckBody holds a body, for a table the commit file, against the leaf's length and both digests. The files that it
+// adds and their contents are not looked at.
 func (leaf *Leaf) CheckBody(body []byte) error {
-	digest := sha256.Sum256(body)
-	if uint64(len(body)) != leaf.bytes || hex.EncodeToString(digest[:]) != leaf.sha256 {
+	first, second := blake3.Sum256(body), sha256.Sum256(body)
+	if uint64(len(body)) != leaf.bytes || hex.EncodeToString(first[:]) != leaf.blake3 ||
+		hex.EncodeToString(second[:]) != leaf.sha256 {
 		return fmt.Errorf("%s sequence %d: the commit file is not the notarized one", leaf.Subject, leaf.Sequence)
 	}
 	return nil

@@ -16,7 +16,7 @@ type Ledger struct {
 }
 
 // AuditLedger derives a ledger again from the folder of its public files: the root in two ways from the entries, every
-// tile, and every leaf with its place in its subject. With since, an older checkpoint, it also proves that the ledger
+// tile, every leaf with its place in its subject, and the head map that each heads leaf binds. With since, an older checkpoint, it also proves that the ledger
 // has only grown.
 func AuditLedger(directory string, trust *Trust, since []byte) (*Ledger, error) {
 	files := publicFiles{filepath.Clean(directory)}
@@ -56,7 +56,7 @@ func AuditLedger(directory string, trust *Trust, since []byte) (*Ledger, error) 
 
 // readEntries reads every entry bundle, holds each leaf against the ledger's one rule, and grows the tree.
 func (ledger *Ledger) readEntries(files publicFiles, trust *Trust) (*tree, error) {
-	grown := newTree()
+	grown, maps := newTree(), newHeadMaps()
 	for size := ledger.Checkpoint.Tree.N; grown.size < size; {
 		width := min(tileWidth, size-grown.size)
 		bundle := tlog.Tile{H: tileHeight, L: entriesLevel, N: grown.size / tileWidth, W: int(width)}
@@ -65,7 +65,11 @@ func (ledger *Ledger) readEntries(files publicFiles, trust *Trust) (*tree, error
 			return nil, err
 		}
 		for _, entry := range entries {
-			if err := ledger.follow(entry, trust); err != nil {
+			leaf, err := ledger.follow(entry, trust)
+			if err == nil {
+				err = maps.follow(leaf, grown.size, ledger.Checkpoint.Origin)
+			}
+			if err != nil {
 				return nil, fmt.Errorf("leaf %d: %w", grown.size, err)
 			}
 			if err := grown.append(entry); err != nil {
@@ -77,23 +81,23 @@ func (ledger *Ledger) readEntries(files publicFiles, trust *Trust) (*tree, error
 }
 
 // follow checks the rule: within a subject, sequences count up from zero and each leaf names the one before.
-func (ledger *Ledger) follow(entry []byte, trust *Trust) error {
+func (ledger *Ledger) follow(entry []byte, trust *Trust) (*Leaf, error) {
 	leaf, err := OpenLeaf(entry, trust, ledger.Checkpoint.Origin)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	due, head := uint64(0), ledger.Heads[leaf.Subject]
 	if head != nil {
 		due = head.Sequence + 1
 	}
 	if leaf.Sequence != due {
-		return fmt.Errorf("%s: sequence %d where %d is due", leaf.Subject, leaf.Sequence, due)
+		return nil, fmt.Errorf("%s: sequence %d where %d is due", leaf.Subject, leaf.Sequence, due)
 	}
 	if head != nil && *leaf.parent != head.Hash {
-		return fmt.Errorf("%s sequence %d: its parent is not the leaf before", leaf.Subject, leaf.Sequence)
+		return nil, fmt.Errorf("%s sequence %d: its parent is not the leaf before", leaf.Subject, leaf.Sequence)
 	}
 	ledger.Heads[leaf.Subject] = leaf
-	return nil
+	return leaf, nil
 }
 
 // checkTiles compares every tile with what the entries give.

@@ -4,17 +4,16 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
-	"encoding/hex"
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	cosignature "github.com/transparency-dev/formats/note"
 	"github.com/transparency-dev/formats/proof"
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
+	"lukechampine.com/blake3"
 )
 
 const madeOrigin = "ledger.example/made"
@@ -80,18 +79,28 @@ func makeLedger(t *testing.T, leaves, witnesses int, quorum string) *made {
 
 // statement is the text of the next leaf of a subject.
 func (ledger *made) statement(subject string) string {
+	return ledger.statementOf(subject, "body", "INSERT")
+}
+
+func (ledger *made) statementOf(subject, body, operation string) string {
 	parent, length := "-", ledger.lengths[subject]
 	if length > 0 {
 		parent = ledger.heads[subject].String()
 	}
-	digest := sha256.Sum256([]byte("body"))
-	return fmt.Sprintf("dab/leaf/v1\norigin %s\nsubject %s\nsequence %d\nparent %s\nbody blake3:%s sha256:%s 4\nfiles -\n"+
-		"operation INSERT\n", madeOrigin, subject, length, parent, strings.Repeat("0", 64), hex.EncodeToString(digest[:]))
+	return fmt.Sprintf("dab/leaf/v1\norigin %s\nsubject %s\nsequence %d\nparent %s\nbody blake3:%x sha256:%x %d\nfiles -\n"+
+		"operation %s\n", madeOrigin, subject, length, parent, blake3.Sum256([]byte(body)), sha256.Sum256([]byte(body)),
+		len(body), operation)
 }
 
 func (ledger *made) add(t *testing.T, subject string, writer note.Signer) {
 	t.Helper()
-	entry, err := note.Sign(&note.Note{Text: ledger.statement(subject)}, writer)
+	ledger.take(t, subject, ledger.statement(subject), writer)
+}
+
+// take appends a leaf, whatever it says, as the subject's next.
+func (ledger *made) take(t *testing.T, subject, statement string, writer note.Signer) {
+	t.Helper()
+	entry, err := note.Sign(&note.Note{Text: statement}, writer)
 	must(t, err)
 	ledger.entries = append(ledger.entries, entry)
 	ledger.heads[subject] = tlog.RecordHash(entry)

@@ -25,7 +25,16 @@ func TestReceiptsOfEveryLeaf(t *testing.T) {
 			}
 			must(t, receipt.Leaf.CheckBody([]byte("body")))
 			expect(t, "another body", receipt.Leaf.CheckBody([]byte("bodz")), Invalid)
-			expect(t, "another length", (&Leaf{sha256: receipt.Leaf.sha256, bytes: 5}).CheckBody([]byte("body")), Invalid)
+			expect(t, "another length", receipt.Leaf.CheckBody([]byte("bod")), Invalid)
+			for _, change := range []func(*Leaf){
+				func(leaf *Leaf) { leaf.bytes++ },
+				func(leaf *Leaf) { leaf.blake3 = leaf.sha256 },
+				func(leaf *Leaf) { leaf.sha256 = leaf.blake3 },
+			} {
+				bound := *receipt.Leaf
+				change(&bound)
+				expect(t, "a leaf of which one value differs", bound.CheckBody([]byte("body")), Invalid)
+			}
 			expect(t, "a longer body", receipt.Leaf.CheckBody([]byte("body\n")), Invalid)
 		}
 	}
@@ -117,7 +126,7 @@ func TestLeavesInOtherForms(t *testing.T) {
 		{"sequence 2", "sequence 18446744073709551616"},
 		{"parent ", "parent -"},
 		{" 4\n", " 04\n"},
-		{"blake3:0", "blake3:O"},
+		{"blake3:", "blake2:"},
 		{"sha256:", "SHA256:"},
 		{"files -", "files"},
 		{"files -", "files rfc6962-sha256:" + strings.Repeat("0", 64) + " 0"},
