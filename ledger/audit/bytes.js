@@ -57,6 +57,10 @@ function sameBytes(one, two) {
   return one.length === two.length && one.every((byte, at) => byte === two[at]);
 }
 
+function startsWith(bytes, text) {
+  return sameBytes(bytes.subarray(0, text.length), utf8.encode(text)); // of ASCII
+}
+
 // Order of the bytes, as if each list were a word of a dictionary.
 function compareBytes(one, two) {
   for (let at = 0; at < Math.min(one.length, two.length); at++) {

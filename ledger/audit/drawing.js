@@ -1,4 +1,4 @@
-// Drawings of what was checked: the way from the leaf to the signed root, and who signed it.
+// Drawings of what was checked: the way from the leaf to the signed root, through the head map, and who signed it.
 "use strict";
 
 const STEP_HEIGHT = 60, BOX_WIDTH = 134, BOX_HEIGHT = 44, MIDDLE = 210;
@@ -34,6 +34,19 @@ function pathInWords(leafHash, root, steps) {
   return element("details", {}, element("summary", {}, "the path in words"),
     element("p", {}, "leaf hash: ", element("code", {}, base64(leafHash))), element("ol", {}, ...items),
     element("p", {}, "root that the checkpoint signs: ", element("code", {}, base64(root))));
+}
+
+// The way from a subject's key through the head map.
+function mapInWords({ subject, entry, steps, root, head }) {
+  const whose = entry === null ? "The head map is empty." : head !== null
+    ? `The key of ${subject} leads to its own entry: leaf ${head.index}.`
+    : `The key of ${subject} leads to the entry of another subject, leaf ${entry.index}: it has none of its own.`;
+  const items = steps.map(({ bit, sibling, onLeft, hash }) => element("li", {},
+    `fork at bit ${bit}, with ${base64(sibling)} on the ${onLeft ? "left" : "right"}: `,
+    element("code", {}, base64(hash))));
+  const forks = element("details", {}, element("summary", {}, count(steps.length, "fork", "forks")),
+    element("ol", {}, ...items), element("p", {}, "root that the heads leaf binds: ", element("code", {}, base64(root))));
+  return element("div", {}, element("p", {}, whose), forks);
 }
 
 function rangeText(first, last, until) {

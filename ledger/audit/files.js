@@ -5,7 +5,7 @@ const FILES_MAX = 1000; // that are looked at in one drop
 const NAMES_MAX = 3; // that are said of those that are ignored for one reason
 
 const PLACES = {
-  proof: { title: "Receipt", hint: "a file .tlog-proof", needed: true },
+  proof: { title: "Receipt", hint: "a file .tlog-proof, or a head proof, .head-proof", needed: true },
   policy: { title: "Policy", hint: "of the trust folder", needed: true },
   writers: { title: "Writers", hint: "of the trust folder", needed: true },
   commit: { title: "Commit file", hint: "20 digits and .json, optional" },
@@ -17,12 +17,13 @@ async function placeOf(path, file) {
   const segments = path.split("/");
   const name = segments.at(-1);
   if (name === "policy" || name === "writers") return name;
-  if (name.endsWith(".tlog-proof")) return "proof";
+  if (name.endsWith(".tlog-proof") || name.endsWith(HEAD_PROOF_ENDING)) return "proof";
   if (/^\d{20}\.json$/.test(name)) return "commit";
   if (name === "ledger") return null; // says where the ledger's files are, and proves nothing
   if (segments.length > 1) return name.endsWith(".parquet") ? "data" : null;
-  const header = "c2sp.org/tlog-proof@v1";
-  return (await file.slice(0, header.length).text().catch(() => "")) === header ? "proof" : "data";
+  const headers = [RECEIPT_HEADER, HEAD_PROOF_HEADER];
+  const start = await file.slice(0, RECEIPT_HEADER.length).text().catch(() => "");
+  return headers.some((header) => start.startsWith(header)) ? "proof" : "data";
 }
 
 // Of files that were given together, each with its place: those that may be put there, and in words, what is ignored

@@ -134,6 +134,7 @@ function reportElements(report, paths) {
       list("not checked", report.notChecked),
       list("signed by", report.signatures.map(signatureText)),
       section("certified", element("p", {}, certificationText(certification)), quorumDrawing(certification)),
+      verified.head ? section("the way through the head map", mapInWords(verified.head)) : null,
       section("the way to the root", pathDrawing(verified)),
     ] : []),
   ].filter(Boolean);

@@ -8,6 +8,7 @@
 //   <checkpoint>
 "use strict";
 
+const RECEIPT_HEADER = "c2sp.org/tlog-proof@v1";
 const RECEIPT_BYTES_MAX = NOTE_BYTES_MAX + 16 * 1024;
 const LEAF_BYTES_MAX = 4096;
 const OPERATION_BYTES_MAX = 64;
@@ -20,7 +21,7 @@ function parseReceipt(bytes) {
   const end = text.indexOf("\n\n");
   if (end < 0) throw malformed("receipt", "it has no empty line");
   const [header, extra, position, ...hashes] = text.slice(0, end).split("\n");
-  if (header !== "c2sp.org/tlog-proof@v1") throw malformed("receipt", "the first line is not c2sp.org/tlog-proof@v1");
+  if (header !== RECEIPT_HEADER) throw malformed("receipt", `the first line is not ${RECEIPT_HEADER}`);
   const leaf = extra?.startsWith("extra ") ? fromBase64(extra.slice(6)) : null;
   if (leaf === null) throw malformed("receipt", "the second line does not carry the leaf in extra");
   const index = position?.startsWith("index ") ? fromDecimal(position.slice(6)) : null;
@@ -73,8 +74,12 @@ function parseLeaf(raw) {
   if ((sequence === 0n) !== (parent === null)) throw malformed("leaf", "all but sequence 0 have a parent");
   if (files !== undefined && fileCount === 0n) throw malformed("leaf", "no files are written as -");
   if (!isKeyName(origin) || operation.length > OPERATION_BYTES_MAX) throw malformed("leaf", "origin or operation");
-  const tableId = subject.startsWith("table/") ? subject.slice("table/".length) : null;
-  return { raw, note, origin, subject, tableId, sequence, parent, blake3, sha256, bytes, files, fileCount, operation };
+  return { raw, note, origin, subject, tableId: tableOf(subject), sequence, parent, blake3, sha256, bytes, files, fileCount, operation };
+}
+
+// The table that a subject names; null for others.
+function tableOf(subject) {
+  return subject.startsWith("table/") ? subject.slice("table/".length) : null;
 }
 
 // Checks everything, in this order: the checkpoint's signatures and quorum, that the leaf is meant for this ledger,

@@ -1,8 +1,8 @@
-// Checks one receipt, and the files that it speaks about. The report has the words of `dab verify`; nothing that a file
+// Checks one receipt and the files that it speaks about, or one head proof. The report has the words of `dab verify`; nothing that a file
 // states enters it before it has been derived from signatures and hashes.
 "use strict";
 
-// What to check. `proof`, `policy` and `writers` are Files; `commit` may be one; `data` is a list of {path, file}; and
+// What to check. `proof` is a receipt or a head proof; it, `policy` and `writers` are Files; `commit` may be one; `data` is a list of {path, file}; and
 // `tableId` may name the table that the receipt must be for. `progress(path, part)` is told how much of a data file, from
 // 0 to 1, has been hashed.
 async function verify({ proof, policy, writers, commit = null, data = [], tableId = "", progress = () => {} }) {
@@ -23,10 +23,13 @@ async function checkAll(report, { proof, policy, writers, commit, data, tableId,
   const withheld = await missingCryptography();
   if (withheld !== null) throw new Undecided("browser", withheld);
   const trust = await usableTrust(report, policy, writers);
-  const verified = await checkReceipt(parseReceipt(await readSmall("receipt", proof, RECEIPT_BYTES_MAX)), trust);
+  const isHead = proof.name.endsWith(HEAD_PROOF_ENDING);
+  const bytes = await readSmall(isHead ? "head proof" : "receipt", proof, HEAD_PROOF_BYTES_MAX);
+  if (isHead || startsWith(bytes, HEAD_PROOF_HEADER)) return checkHead(report, bytes, trust, { commit, data, tableId });
+  const verified = await checkReceipt(parseReceipt(bytes), trust);
   describe(report, verified);
   const { leaf } = verified;
-  checkTable(report, leaf, tableId);
+  checkTable(report, "receipt", leaf, tableId);
   const says = await bodyOf(report, leaf, commit);
   if (says instanceof Error) {
     for (const { path } of data) report.notChecked.push(`${path}, as the commit file that would name it does not hold`);
@@ -84,9 +87,14 @@ function describe(report, { index, size, root, leaf, leafHash, steps, writer, ce
     ["leaf hash", base64(leafHash)], ["root", base64(root)]);
   report.checked.push("signatures of the checkpoint, against the policy",
     "inclusion of the leaf in the checkpoint's tree", "signature of the leaf, by a writer who may write this subject");
+  report.signatures.push({ role: "writer", name: writer, signed: `leaf ${index}`, time: null });
+  certified(report, certification, size);
+}
+
+// Who signed the checkpoint.
+function certified(report, certification, size) {
   const signed = `checkpoint of ${count(size, "leaf", "leaves")}`;
-  report.signatures.push({ role: "writer", name: writer, signed: `leaf ${index}`, time: null },
-    { role: "log", name: certification.log, signed, time: null },
+  report.signatures.push({ role: "log", name: certification.log, signed, time: null },
     ...certification.cosigners.map(({ keyName, time }) => ({ role: "cosigner", name: keyName, signed, time })));
   report.certification = certification;
 }
@@ -94,14 +102,15 @@ function describe(report, { index, size, root, leaf, leafHash, steps, writer, ce
 const TABLE_ID_HINT =
   "that this is the table you mean: no name is bound to a table id (compare it, or enter it above)";
 
-function checkTable(report, { tableId, subject }, expected) {
+function checkTable(report, kind, { subject }, expected) {
+  const tableId = tableOf(subject);
   if (expected === "") {
     if (tableId !== null) report.notChecked.push(TABLE_ID_HINT);
   } else if (tableId === expected) {
     report.checked.push(`the table id is ${expected}, as asked for`);
   } else {
     const what = tableId !== null ? `table id ${tableId}, not` : `subject ${subject}, not table`;
-    record(report, new Invalid("another_table", `the receipt is for ${what} ${expected}`), null);
+    record(report, new Invalid("another_table", `the ${kind} is for ${what} ${expected}`), null);
   }
 }
 

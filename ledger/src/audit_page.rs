@@ -1,4 +1,4 @@
-//! The auditor's page (`ledger/audit`), which checks receipts in a browser: the files of that folder, carried in the
+//! The auditor's page (`ledger/audit`), which checks receipts and head proofs in a browser: the files of that folder, carried in the
 //! binary. Any static host can serve the same files; nothing in them knows where it is.
 
 use axum::Router;
@@ -21,7 +21,7 @@ macro_rules! files {
     };
 }
 
-const FILES: [(&str, &str); 15] = files![
+const FILES: [(&str, &str); 17] = files![
     "index.html",
     "style.css",
     "bytes.js",
@@ -30,9 +30,11 @@ const FILES: [(&str, &str); 15] = files![
     "note.js",
     "trust.js",
     "receipt.js",
+    "heads.js",
     "json.js",
     "commit.js",
     "verify.js",
+    "headreport.js",
     "elements.js",
     "drawing.js",
     "files.js",

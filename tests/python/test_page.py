@@ -26,10 +26,10 @@ AS_FILE = (PAGE / "index.html").as_uri()
 VERSION, NEIGHBOUR = 5, 6
 
 # The report of the page's verifier on files that are handed over in base64, as plain JSON.
-JUDGE = """async ({proof, policy, writers, commit, data, tableId}) => {
+JUDGE = """async ({proof, name, policy, writers, commit, data, tableId}) => {
   const file = (content, name) => content === null ? null : new File([fromBase64(content)], name);
   const report = await verify({
-    proof: file(proof, "proof"), policy: file(policy, "policy"), writers: file(writers, "writers"),
+    proof: file(proof, name), policy: file(policy, "policy"), writers: file(writers, "writers"),
     commit: file(commit, "commit"), data: data.map(({path, content}) => ({path, file: file(content, path)})), tableId,
   });
   const {verdict, title, checked, failures, undecided, notChecked, certification} = report;
@@ -82,11 +82,11 @@ def page(browser):
         yield page
 
 
-def judged(page, evidence, policy, writers, table_id=""):
+def judged(page, evidence, policy, writers, table_id="", name="proof"):
     data = [{"path": path, "content": b64(content)} for path, content in evidence.data]
     files = {"proof": b64(evidence.proof), "policy": b64(policy), "writers": b64(writers), "data": data}
     commit = None if evidence.commit is None else b64(evidence.commit)
-    return page.call(JUDGE, files | {"commit": commit, "tableId": table_id})
+    return page.call(JUDGE, files | {"commit": commit, "tableId": table_id, "name": name})
 
 
 def judge(page, evidence, trust):
