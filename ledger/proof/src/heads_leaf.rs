@@ -86,6 +86,11 @@ impl HeadsBody {
     /// # Errors
     /// `ProofRejected`, naming the field.
     pub fn check(&self, leaf: &Leaf) -> Result<(), Error> {
+        self.check_with(leaf, &BodyDigest::of(self.text().as_bytes()))
+    }
+
+    /// [`Self::check`] where the digests of the text are known already: `digest` is that of [`Self::text`].
+    pub(crate) fn check_with(&self, leaf: &Leaf, digest: &BodyDigest) -> Result<(), Error> {
         let rejected = |reason: String| Err(Error::ProofRejected { what: WHAT, reason });
         if !leaf.subject.is_heads() {
             return rejected(format!("its subject is {}, not heads", leaf.subject));
@@ -93,7 +98,7 @@ impl HeadsBody {
         if leaf.files.is_some() || leaf.operation != HEADS_OPERATION {
             return rejected(format!("its operation is {}, or it has files", leaf.operation));
         }
-        if leaf.origin != self.origin || leaf.body != BodyDigest::of(self.text().as_bytes()) {
+        if leaf.origin != self.origin || leaf.body != *digest {
             return rejected(format!(
                 "it does not bind the map of {} subjects with root {} over {} leaves",
                 self.subjects, self.root, self.size

@@ -35,7 +35,7 @@ pub fn audit_ledger(source: &dyn Source, trust: &Trust, since: Option<&[u8]>) ->
         }
     };
     let mut chain = Chain::new(&checkpoint.origin, trust);
-    let mut heads = HeadMaps::new();
+    let mut heads = HeadMaps::new(&checkpoint.origin);
     let mut tiles = Tiles::new(source, checkpoint.size);
     let mut since_root = since.as_ref().filter(|older| older.size.0 == 0).map(|_| empty_root());
     let mut leaves_hold = true;
