@@ -296,6 +296,19 @@ def test_a_fork_whose_tiles_are_withheld_is_told_later(ledger, monitor, web, tmp
     assert evidence["first"] == shown and evidence["second"] == ledger.checkpoint() and evidence["proof"]
 
 
+def test_a_fork_whose_tiles_are_not_there_is_told_later_too(ledger, monitor, web, tmp_path):
+    publish(web, made(tmp_path / "fork", 310, "forged"))
+    for path in [path for path in web.answers if "/tile/" in path]:
+        web.answers[path] = (404, {}, b"")
+    assert "ALARM bad: " in monitor.look(BAD, place=web.url("/ledger/"))
+    shown = (monitor.state / "pending" / "0").read_bytes()
+    assert Checkpoint(shown, Trust(ledger.trust)).size == 310
+    extend(ledger, 20, "more")
+    publish(web, ledger.issue())
+    assert "of 310, and both were certified" in monitor.look(FORK)
+    assert {file.name for file in monitor.evidence("fork")[0].iterdir()} == {"first", "second", "proof"}
+
+
 def test_what_could_not_be_read_at_first_and_holds_is_forgotten(ledger, monitor, web):
     extend(ledger, 20, "more")
     publish(web, ledger.issue())

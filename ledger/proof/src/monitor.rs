@@ -68,7 +68,8 @@ impl Seen {
 }
 
 /// Takes one look. Without `known` it reads the ledger from leaf zero. What is `pending` is held against the checkpoint too;
-/// a certified checkpoint that cannot be followed to is added to it, and all are dropped once one is accepted.
+/// a certified checkpoint that cannot be followed to is added to it, and all are dropped once one is accepted. So a fork that
+/// was shown without its tiles is told as one as soon as another face is shown.
 ///
 /// # Errors
 /// `Trouble::Alarm` when something is wrong, `Trouble::Undecided` when something could not be read.
@@ -85,12 +86,22 @@ pub fn look(
         .and_then(|()| follow(&source, expected, known, signed.clone(), certification));
     match &found {
         Ok(_) => pending.clear(),
-        Err(Trouble::Undecided(_)) if before.is_none_or(|before| before.checkpoint() != signed.checkpoint()) => {
-            pending.remember(&signed);
-        }
+        Err(trouble) if is_to_be_followed(before, &signed, trouble) => pending.remember(&signed),
         Err(_) => {}
     }
     found
+}
+
+/// Whether a certified checkpoint was shown that could not be followed to, as its files could not be read, were not there or
+/// do not hold: what it signs has to go together with whatever is shown later. Where trees were compared, both are evidence
+/// already; another ledger's is none of ours.
+fn is_to_be_followed(before: Option<&SignedCheckpoint>, signed: &SignedCheckpoint, trouble: &Trouble) -> bool {
+    let unfollowed = match trouble {
+        Trouble::Undecided(_) => true,
+        Trouble::Alarm(alarm) => alarm.kind == AlarmKind::Bad,
+    };
+    let (known, shown) = (before.map(SignedCheckpoint::checkpoint), signed.checkpoint());
+    unfollowed && known.is_none_or(|known| known.origin == shown.origin && known != shown)
 }
 
 /// Reads the new leaves of a tree that grew from what is known.

@@ -34,8 +34,8 @@ last one accepted, and checks every new leaf. The first look checks all leaves.
 DIR/checkpoint is what was accepted last. An alarm changes nothing there, so the
 next start looks at the same again; its evidence is kept in DIR/evidence.
 
-A certified checkpoint whose files cannot be read is kept in DIR/pending: what
-is shown later has to go together with it. A server is read where the URL says:
+A certified checkpoint whose files cannot be read, or do not hold, is kept in
+DIR/pending: what is shown later has to go together with it. A server is read where the URL says:
 redirects are not followed, and proxies of the environment are not used.
 
 Exit codes:

@@ -1,5 +1,5 @@
-//! Checkpoints that were certified, and could not be followed to yet. A ledger that shows a fork and withholds its tiles has
-//! signed it nevertheless: what it showed is held against whatever it shows later.
+//! Checkpoints that were certified, and could not be followed to yet: their files could not be read, or do not hold. A ledger
+//! that shows a fork and withholds its tiles has signed it nevertheless: what it showed is held against whatever it shows later.
 
 use crate::checkpoint::SignedCheckpoint;
 

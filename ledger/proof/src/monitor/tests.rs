@@ -245,16 +245,14 @@ fn another_ledger_is_not_taken_for_this_one() {
         .insert("checkpoint".into(), checkpoint.sign(&other).unwrap().to_bytes());
     let policy = format!("{}log {}\n", ledger.policy_text(), other.verifier());
     let trust = Trust::from_texts(policy, ledger.writers_text(), None).unwrap();
-    let found = look(
-        &public,
-        Expected {
-            trust: &trust,
-            writers: None,
-        },
-        Some(&known),
-        &mut Pending::default(),
-    );
+    let mut pending = Pending::default();
+    let expected = Expected {
+        trust: &trust,
+        writers: None,
+    };
+    let found = look(&public, expected, Some(&known), &mut pending);
     assert!(alarmed(found, AlarmKind::Bad).reason.contains("another one"));
+    assert_eq!(pending, Pending::default(), "it would stay in the way of this one");
 }
 
 /// The files of a ledger that shows its checkpoint and withholds everything else.
@@ -298,6 +296,37 @@ fn a_fork_whose_tiles_are_withheld_is_told_when_the_ledger_shows_another_face() 
     let mut pending = Pending::default();
     see_with(&honest, &withheld(&forged), None, &mut pending).unwrap_err();
     alarmed(see_with(&honest, &honest.public(), None, &mut pending), AlarmKind::Fork);
+}
+
+/// A fork whose tiles a server says are not there was told as a bad tile, and forgotten: shown its honest face, the monitor
+/// went on.
+#[test]
+fn a_fork_whose_tiles_are_not_there_is_told_when_the_ledger_shows_another_face() {
+    let without_tiles = |ledger: &TinyLedger| {
+        let mut public = ledger.public();
+        public.files.retain(|path, _| !path.starts_with("tile/0/"));
+        public
+    };
+    let (mut honest, known) = grown(5, 0);
+    let mut forged = TinyLedger::new();
+    grow(&mut forged, 9, "forged");
+    let mut pending = Pending::default();
+    for _ in 0..2 {
+        let found = see_with(&honest, &without_tiles(&forged), Some(&known), &mut pending);
+        alarmed(found, AlarmKind::Bad);
+        assert_eq!(pending.shown(), [forged.checkpoint()]);
+    }
+    grow(&mut honest, 7, "second");
+    let found = see_with(&honest, &honest.public(), Some(&known), &mut pending);
+    let alarm = alarmed(found, AlarmKind::Fork);
+    assert_eq!(alarm.files[0], ("first", forged.checkpoint().to_bytes()));
+    assert_eq!(alarm.files[1], ("second", honest.checkpoint().to_bytes()));
+    // and what was not there for a moment is forgotten once it is
+    let mut pending = Pending::default();
+    let found = see_with(&honest, &without_tiles(&honest), Some(&known), &mut pending);
+    alarmed(found, AlarmKind::Bad);
+    see_with(&honest, &honest.public(), Some(&known), &mut pending).unwrap();
+    assert_eq!(pending, Pending::default());
 }
 
 #[test]
