@@ -223,6 +223,27 @@ pub(crate) fn divergence(version: TableVersion, commit: &RatifiedCommit, found: 
     }
 }
 
+/// Reads an object that strangers may have written, of at most `bytes_max` bytes; `what` names it in the error. `None` where
+/// there is none.
+pub(crate) async fn read_small(
+    store: &dyn ObjectStore,
+    path: &object_store::path::Path,
+    what: &'static str,
+    bytes_max: usize,
+) -> Result<Option<Bytes>, Error> {
+    let found = match store.get(path).await {
+        Ok(found) => found,
+        Err(object_store::Error::NotFound { .. }) => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    // nothing beyond what the store stated is read
+    let (actual, limit) = (found.meta.size, bytes_max as u64);
+    if actual > limit {
+        return Err(dab_proof::Error::TooLarge { what, actual, limit }.into());
+    }
+    Ok(Some(found.bytes().await?))
+}
+
 /// Reads an object whole; `None` where there is none.
 pub(crate) async fn read_whole(
     store: &dyn ObjectStore,

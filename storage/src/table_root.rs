@@ -16,10 +16,13 @@ use crate::Error;
 use crate::commit::ratify::{Draft, Ratified, ratify};
 use crate::lake::Ledger;
 use crate::object_store::DurableStore;
-use crate::table_log::read_whole;
+use crate::table_log::read_small;
 
 const NAME_FILE: &str = ".dab-root";
 const SUBJECT: &str = "table-root";
+
+/// A name is a UUID and a line end; whoever mounts another file there shall not have it read.
+const NAME_BYTES_MAX: usize = 256;
 
 /// Checks that `root` is the table root of the ledger, or makes it that where it has none.
 pub(crate) async fn check(root: &Path, ledger: &Ledger) -> Result<(), Error> {
@@ -34,10 +37,17 @@ pub(crate) async fn check(root: &Path, ledger: &Ledger) -> Result<(), Error> {
     let subject: Subject = SUBJECT.parse()?;
     let store = DurableStore::open(root)?;
     if ledger.reader.head(&subject).await?.is_none() {
-        bind(&subject, found_or_made(&store).await?, ledger).await?;
+        let name = found_or_made(&store).await.map_err(|error| match error {
+            Error::Proof(error) => refused(error.to_string()),
+            error => error,
+        })?;
+        bind(&subject, name, ledger).await?;
     }
     let bound = ledger.reader.body(&subject, 0).await?;
-    let found = read_whole(&store, &object_store::path::Path::from(NAME_FILE)).await?;
+    let found = match read_name(&store).await {
+        Err(Error::Proof(error)) => return Err(refused(error.to_string())),
+        found => found?,
+    };
     match (found, bound) {
         (Some(found), Some(bound)) if found == bound => Ok(()),
         (None, _) => Err(refused(format!(
@@ -60,11 +70,16 @@ async fn found_or_made(store: &DurableStore) -> Result<Bytes, Error> {
         Ok(_) | Err(object_store::Error::AlreadyExists { .. }) => {}
         Err(error) => return Err(error.into()),
     }
-    let found = read_whole(store, &path).await?;
+    let found = read_name(store).await?;
     found.ok_or_else(|| Error::TableRoot {
         path: NAME_FILE.to_owned(),
         reason: "it was written, and is gone".to_owned(),
     })
+}
+
+async fn read_name(store: &DurableStore) -> Result<Option<Bytes>, Error> {
+    let path = object_store::path::Path::from(NAME_FILE);
+    read_small(store, &path, NAME_FILE, NAME_BYTES_MAX).await
 }
 
 /// Whether it won is seen by reading back.

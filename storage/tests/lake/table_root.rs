@@ -42,3 +42,23 @@ async fn a_name_that_nobody_has_bound_yet_is_bound_as_it_lies_there() {
     let told = open(&ledger, root.path()).await.unwrap_err().to_string();
     assert!(told.contains("in another folder"), "{told}");
 }
+
+/// Whoever mounts another folder may have any file there under that name.
+#[tokio::test]
+async fn a_name_that_is_too_long_is_refused_and_not_read() {
+    for bound in [false, true] {
+        let ledger = TestLedger::start();
+        let root = tempfile::tempdir().unwrap();
+        if bound {
+            open(&ledger, root.path()).await.unwrap();
+        }
+        // a file with a hole, larger than any memory
+        let name = fs::File::create(root.path().join(".dab-root")).unwrap();
+        name.set_len(1 << 40).unwrap();
+        let told = open(&ledger, root.path()).await.unwrap_err().to_string();
+        assert!(
+            told.contains(".dab-root has 1099511627776 bytes, more than the limit"),
+            "{told}"
+        );
+    }
+}
