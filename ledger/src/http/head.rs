@@ -10,7 +10,6 @@ use axum::routing::get;
 use dab_proof::leaf::Subject;
 
 use super::{CHECKPOINT_CACHE, plain, public};
-use crate::Error;
 use crate::reader::LedgerReader;
 
 /// How many leaves the proof speaks about.
@@ -25,11 +24,7 @@ async fn head(State(ledger): State<Arc<dyn LedgerReader>>, Path(subject): Path<S
     let Some(subject) = subject else {
         return plain(StatusCode::NOT_FOUND, "no such subject\n");
     };
-    // reads the state and tiles from the disk
-    let runtime = tokio::runtime::Handle::current();
-    let made = tokio::task::spawn_blocking(move || runtime.block_on(ledger.last_head_proof(&subject)));
-    let made = made.await.unwrap_or(Err(Error::NoCheckpoint));
-    match made {
+    match ledger.last_head_proof(&subject).await {
         Ok(Some(proof)) => {
             let mut response = public(proof.to_text(), "text/plain; charset=utf-8", CHECKPOINT_CACHE);
             response

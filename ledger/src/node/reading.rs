@@ -37,7 +37,7 @@ impl LedgerReader for Node {
     }
 
     async fn last_head_proof(&self, subject: &Subject) -> Result<Option<HeadProof>, Error> {
-        self.shared.prove_head(subject)
+        self.prove_head(subject).await
     }
 
     async fn notarized(&self, subject: &Subject, sequence: u64) -> Result<Option<Notarized>, Error> {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use dab_proof::checkpoint::SignedCheckpoint;
 use dab_proof::consistency;
+use dab_proof::hash::Hash;
 use dab_proof::note::{NoteSignature, VerifierKey};
 use dab_proof::source::Source;
 use dab_proof::tile::hash_from_tiles;
@@ -143,8 +144,8 @@ impl WitnessClient {
         &self.key
     }
 
-    /// Has the checkpoint cosigned; `tiles` are those of its tree. What comes back is by this witness's key, verifies over
-    /// this checkpoint, and bears no time of the future.
+    /// Has the checkpoint cosigned; `tiles` are those of its tree, read where that keeps no other task waiting. What comes
+    /// back is by this witness's key, verifies over this checkpoint, and bears no time of the future.
     ///
     /// # Errors
     ///
@@ -152,7 +153,7 @@ impl WitnessClient {
     pub async fn cosign(
         &mut self,
         checkpoint: &SignedCheckpoint,
-        tiles: &(dyn Source + Sync),
+        tiles: &(impl Source + Clone + Send + Sync + 'static),
     ) -> Result<Vec<NoteSignature>, WitnessError> {
         let size = checkpoint.checkpoint().size;
         let mut old = self.cosigned.unwrap_or_default();
@@ -162,7 +163,7 @@ impl WitnessClient {
             }
             let request = AddCheckpoint {
                 old,
-                proof: self.prove(old, size, tiles)?,
+                proof: self.prove(old, size, tiles.clone()).await?,
                 checkpoint: checkpoint.clone(),
             };
             let answer = self.http.add_checkpoint(request.to_bytes()).await;
@@ -194,19 +195,25 @@ impl WitnessClient {
         Err(self.bad_answer(format!("it named another size {REQUESTS_MAX} times")))
     }
 
-    fn prove(
+    async fn prove(
         &self,
         old: TreeSize,
         size: TreeSize,
-        tiles: &dyn Source,
-    ) -> Result<Vec<dab_proof::hash::Hash>, WitnessError> {
-        let proof = consistency::prove(old, size, &mut |level, index| {
-            hash_from_tiles(tiles, size, level, index)
-        });
-        proof.map_err(|error| WitnessError::Tiles {
+        tiles: impl Source + Send + 'static,
+    ) -> Result<Vec<Hash>, WitnessError> {
+        let prove = move || {
+            consistency::prove(old, size, &mut |level, index| {
+                hash_from_tiles(&tiles, size, level, index)
+            })
+        };
+        let proof = tokio::task::spawn_blocking(prove).await;
+        let failed = |reason: String| WitnessError::Tiles {
             witness: self.name(),
-            reason: error.to_string(),
-        })
+            reason,
+        };
+        proof
+            .map_err(|error| failed(error.to_string()))?
+            .map_err(|error| failed(error.to_string()))
     }
 
     /// The size that a 409 names. It is only a hint: the witness alone suffers from a wrong one.

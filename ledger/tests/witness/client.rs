@@ -1,6 +1,7 @@
 //! The ledger's side, against a real witness and against one that lies; and a real node's checkpoints and tiles.
 
 use std::sync::Arc;
+use std::thread::ThreadId;
 
 use async_trait::async_trait;
 use dab_ledger::reader::LedgerReader;
@@ -10,6 +11,7 @@ use dab_proof::checkpoint::SignedCheckpoint;
 use dab_proof::files::DirSource;
 use dab_proof::note::{NoteSignature, SigningKey, VerifierKey};
 use dab_proof::policy::Policy;
+use dab_proof::source::Source;
 use dab_proof::testing::{MemorySource, TinyLedger};
 use dab_proof::tile::{TilePath, encode_tile, new_tiles, read_tile};
 use dab_proof::tree::TreeSize;
@@ -65,6 +67,35 @@ async fn a_client_without_memory_learns_where_to_start() {
         let lines = fresh.cosign(&signed, &tiles_at(&ledger, size)).await.unwrap();
         assert_eq!(lines.len(), 1);
     }
+}
+
+/// Tiles that note on which threads they are read.
+#[derive(Clone)]
+struct Watched(MemorySource, Arc<Mutex<Vec<ThreadId>>>);
+
+impl Source for Watched {
+    fn read(&self, path: &str) -> Result<Option<Vec<u8>>, dab_proof::Error> {
+        self.1.lock().push(std::thread::current().id());
+        self.0.read(path)
+    }
+}
+
+/// A slow disk under the tiles kept every other task of the runtime waiting.
+#[tokio::test]
+async fn tiles_are_not_read_on_the_runtime_s_own_thread() {
+    let world = World::for_tiny_ledgers().await;
+    let ledger = ledger(20, "leaf");
+    let mut client = client(&world);
+    let read = Arc::default();
+    for size in [3, 20] {
+        let tiles = Watched(tiles_at(&ledger, size), Arc::clone(&read));
+        client
+            .cosign(&ledger.checkpoint_at(TreeSize(size)), &tiles)
+            .await
+            .unwrap();
+    }
+    let read = read.lock();
+    assert!(!read.is_empty() && !read.contains(&std::thread::current().id()));
 }
 
 #[tokio::test]
