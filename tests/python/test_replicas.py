@@ -90,6 +90,9 @@ def test_nothing_acknowledged_is_lost_when_the_leader_is_killed_under_load(tmp_p
         killed = time.monotonic()
         group.kill(dead)
         load.run_until(acknowledged=load.least() + 3)
+        # below the table stands why it is away
+        away, survivor = f"\nn{group.nodes.index(dead) + 1}: ", group.running()[0]
+        wait_until(lambda: away in node_verb("status", "--data", survivor.data).stdout)
         gap = max(load.next_after(killed) - killed, 0)
         print(f"failover: {gap:.2f} s from the kill of the leader to the next acknowledged commit")
         dead.start()
@@ -321,6 +324,30 @@ def test_a_sandbox_bears_the_loss_of_any_one_node(tmp_path):
         assert not any(is_running(int(pid)) for pid in pids.values()), "a node outlives its sandbox"
     other = run(*command, "--nodes", "3", check=False)
     assert other.returncode == 1 and "has 4 nodes, not 3" in other.stderr, other.stderr
+
+
+def test_who_interrupts_a_sandbox_twice_does_not_wait_for_a_node_that_hangs(tmp_path):
+    command = [dab_binary(), "sandbox", "--dir", tmp_path / "s", "--base-port", "0"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    sandbox = subprocess.Popen([str(word) for word in command], **pipes)
+    pids = {}
+    try:
+        said = said_until(sandbox, "Ctrl-C stops them all")
+        pids = {int(pid) for pid in re.findall(r"^ +n\d +pid (\d+)", said, re.MULTILINE)}
+        hangs = max(pids)
+        os.kill(hangs, signal.SIGSTOP)
+        sandbox.send_signal(signal.SIGINT)
+        # the others have stopped, so the first one has been heard
+        wait_until(lambda: not any(is_running(pid) for pid in pids - {hangs}))
+        assert sandbox.poll() is None
+        sandbox.send_signal(signal.SIGINT)
+        assert sandbox.wait(SECONDS_MAX) == 1
+        assert "stopped at once" in sandbox.stderr.read()
+        assert not is_running(hangs), "a node outlives its sandbox"
+    finally:
+        sandbox.kill()
+        for pid in filter(is_running, pids):
+            os.kill(pid, signal.SIGKILL)
 
 
 def said_until(process, words):

@@ -4,13 +4,16 @@ mod members;
 
 use std::fs;
 
-use anyhow::{Context, Result};
-use dab_flight::WitnessUrl;
+use anyhow::{Context, Result, bail};
+use arrow::util::display::array_value_to_string;
+use dab_flight::client::Answer;
+use dab_flight::{Client, WitnessUrl};
 use dab_ledger::durable::{self, Access};
 use dab_ledger::founding::{Founding, WitnessAt, candidate, join};
 use dab_ledger::invitation::{Invitation, accept, is_invitation};
 use dab_ledger::members::Candidate;
 use dab_ledger::node::NodeConfig;
+use dab_proof::report::escape;
 
 use crate::cli::{NodeFoundArgs, NodeJoinArgs, NodeKeysArgs, NodeStatusArgs, NodeVerb};
 use crate::connect::{Connection, MissingData};
@@ -24,6 +27,10 @@ use crate::sql::run_one;
 const FOR_A_TERMINAL: &str = "id, name, address, \
     CASE WHEN leads THEN 'leads' WHEN answers THEN 'answers' WHEN connected THEN 'connected' ELSE 'away' END AS state, \
     heard_ms_ago AS heard_ms";
+
+/// Replicas that messages do not reach, and why.
+const TROUBLES: &str =
+    "SELECT coalesce(name, CAST(id AS VARCHAR)), trouble FROM dab.replicas WHERE trouble IS NOT NULL ORDER BY id";
 
 pub(crate) async fn run(verb: NodeVerb) -> Result<()> {
     match verb {
@@ -57,7 +64,7 @@ fn found(args: &NodeFoundArgs) -> Result<()> {
         }
     }
     if args.output.exists() {
-        anyhow::bail!(
+        bail!(
             "{} is there already, and may be another ledger's key",
             args.output.display()
         );
@@ -134,12 +141,27 @@ fn say_fingerprint(founding: &Founding) -> Result<()> {
 
 async fn status(args: NodeStatusArgs) -> Result<()> {
     let connection = Connection::open(&args.node, MissingData::IsRefused).await?;
-    let columns = match args.format {
-        Format::Table => FOR_A_TERMINAL,
-        _ => "*",
+    let outcome = match args.format {
+        Format::Table => status_for_a_terminal(&connection.client).await,
+        format => run_one(&connection.client, "SELECT * FROM dab.replicas ORDER BY id", format).await,
     };
-    let sql = format!("SELECT {columns} FROM dab.replicas ORDER BY id");
-    let outcome = run_one(&connection.client, &sql, args.format).await;
     let closed = connection.close().await;
     outcome.and(closed)
+}
+
+/// The table, and below it why replicas are away: reasons are too long for a column.
+async fn status_for_a_terminal(client: &Client) -> Result<()> {
+    let sql = format!("SELECT {FOR_A_TERMINAL} FROM dab.replicas ORDER BY id");
+    run_one(client, &sql, Format::Table).await?;
+    let Answer::Rows(rows) = client.execute(TROUBLES).await? else {
+        bail!("the node answers a query without rows");
+    };
+    for batch in rows.collect().await? {
+        let text = |column: usize, row: usize| array_value_to_string(batch.column(column), row);
+        for row in 0..batch.num_rows() {
+            // may quote what the other replica said
+            print_line!("{}", escape(&format!("{}: {}", text(0, row)?, text(1, row)?)));
+        }
+    }
+    Ok(())
 }

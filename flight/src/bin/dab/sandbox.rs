@@ -24,7 +24,7 @@ use dab_ledger::members::{Candidate, Members};
 use dab_ledger::node::NodeConfig;
 use futures::future::select_all;
 use tokio::process::{Child, ChildStdin, Command};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::cli::SandboxArgs;
 use crate::data_dir::DataDir;
@@ -57,18 +57,48 @@ pub(crate) async fn run(args: SandboxArgs) -> Result<()> {
     for node in &sandbox.nodes {
         running.push(node.start(&sandbox.tables())?);
     }
-    let ended = sandbox.say_and_watch(&mut running).await;
+    let mut stop = StopSignals::new()?;
+    let ended = sandbox.say_and_watch(&mut running, &mut stop).await;
     for process in &mut running {
         process.stop();
     }
     let all = futures::future::join_all(running.iter_mut().map(|process| process.child.wait()));
-    if tokio::time::timeout(STOP_WAIT_MAX, all).await.is_err() {
+    let (stopped, again) = tokio::select! {
+        stopped = tokio::time::timeout(STOP_WAIT_MAX, all) => (stopped.is_ok(), false),
+        () = stop.wait() => (false, true),
+    };
+    if !stopped {
         // as after a crash: nothing acknowledged is lost
         for process in &mut running {
             let _ = process.child.kill().await;
         }
     }
+    if again {
+        bail!("stopped at once");
+    }
     ended
+}
+
+/// What tells the sandbox to stop. Listening goes on until it has: who asks twice does not want to wait.
+struct StopSignals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl StopSignals {
+    fn new() -> Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
+
+    async fn wait(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
 }
 
 struct Sandbox {
@@ -171,21 +201,17 @@ impl Sandbox {
     }
 
     /// Says where the nodes are once all serve, then which ended, until the user or the last of them ends it.
-    async fn say_and_watch(&self, running: &mut Vec<Process>) -> Result<()> {
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        let mut terminate = signal(SignalKind::terminate())?;
+    async fn say_and_watch(&self, running: &mut Vec<Process>, stop: &mut StopSignals) -> Result<()> {
         tokio::select! {
             serving = self.wait_for_all(running) => serving?,
-            _ = interrupt.recv() => return Ok(()),
-            _ = terminate.recv() => return Ok(()),
+            () = stop.wait() => return Ok(()),
         }
         self.say_where(running)?;
         while !running.is_empty() {
             let ended = select_all(running.iter_mut().map(|process| Box::pin(process.child.wait())));
             let (status, at) = tokio::select! {
                 (status, at, _) = ended => (status, at),
-                _ = interrupt.recv() => break,
-                _ = terminate.recv() => break,
+                () = stop.wait() => break,
             };
             let ended = running.remove(at);
             self.say_ended(&ended.name, status.ok(), running.len())?;
@@ -243,7 +269,7 @@ impl Sandbox {
             .and_then(|process| process.child.id())
             .unwrap_or_default();
         print_line!("break   kill -9 {pid}");
-        print_line!("Ctrl-C stops them all");
+        print_line!("Ctrl-C stops them all, once more at once");
         Ok(())
     }
 
