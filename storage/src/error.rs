@@ -84,6 +84,14 @@ pub enum Error {
         /// What was found, or missed.
         reason: String,
     },
+    /// The copy of the ledger's public files in the table root contradicts this node's ledger; compare both with an audit.
+    #[error("{path} contradicts this node's ledger: {reason}; audit both, and move the copy away to have it made anew")]
+    PublicCopy {
+        /// The file, below the table root.
+        path: String,
+        /// What was found.
+        reason: String,
+    },
     /// A ratified commit is neither published nor kept for repair.
     #[error("{path} of version {version} is missing, and the ledger keeps no copy of it: restore it from a backup")]
     CommitLost {

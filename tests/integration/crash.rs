@@ -3,8 +3,12 @@
 //! A point says on which side of the promise it lies: before the raft log has the entry, the rows are gone and nobody was
 //! told otherwise; from then on they are there, although the client never heard so.
 
+use dab_proof::audit::audit_ledger;
+use dab_proof::report::Verdict;
+use dab_proof::testing::MemorySource;
 use dab_tests::client::Client;
 use dab_tests::command;
+use dab_tests::offline::files_below;
 use dab_tests::server::{Launch, Server};
 use dab_tests::workspace;
 use tempfile::TempDir;
@@ -48,6 +52,9 @@ const FLUSH_POINTS: &[&str] = &[
     "flush::state",
     "flush::tidied",
 ];
+
+/// Every point that a node passes while it brings the public copy up.
+const PUBLIC_COPY_POINTS: &[&str] = &["public_copy::files", "public_copy::checkpoint"];
 
 pub(crate) fn data_directory() -> (TempDir, std::path::PathBuf) {
     let folder = tempfile::tempdir().expect("the tests have a folder for temporary files");
@@ -188,6 +195,52 @@ async fn killed_while_recovering_the_next_start_recovers() {
     server.stop();
 }
 
+/// No commit waits for the copy: the write that it is about has been answered.
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_at_any_point_of_the_public_copy_it_can_be_audited_and_the_next_start_brings_it_up() {
+    for (at, point) in PUBLIC_COPY_POINTS.iter().enumerate() {
+        let (_folder, data) = data_directory();
+        let mut world = World::default();
+        let server = Server::start(&data);
+        world.create(&mut server.connect().await).await;
+        server.stop();
+        let before = copied_size(&data);
+        let server = Launch::new(&data).crash_point(point).start();
+        world.insert(&mut server.connect().await).await;
+        server.arm();
+        world.insert(&mut server.connect().await).await;
+        server.wait_for_crash_point(point);
+        server.kill();
+        // one size before, the checkpoint of the first insert may be there or not
+        let killed = copied_size(&data);
+        assert!(killed >= before, "{point}");
+        if at == 1 {
+            assert!(killed > before, "{point}");
+        }
+        let server = Server::start(&data);
+        world.check(&server).await;
+        server.stop();
+        assert!(copied_size(&data) > before, "{point}");
+        let copied = |folder: &str| std::fs::read(data.join(folder).join("checkpoint")).expect("a checkpoint");
+        assert_eq!(copied("tables/_ledger"), copied("public"), "{point}");
+    }
+}
+
+/// Leaves of the public copy, which is audited as a web server would show it: by the files' own names.
+fn copied_size(data: &std::path::Path) -> u64 {
+    let files = files_below(&data.join("tables/_ledger"));
+    let checkpoint = String::from_utf8_lossy(&files["checkpoint"]).into_owned();
+    let copy = MemorySource {
+        files,
+        unreadable: None,
+    };
+    let trust = dab_proof::files::read_trust(&data.join("trust")).expect("a node writes its trust directory");
+    let report = audit_ledger(&copy, &trust, None);
+    assert_eq!(report.verdict(), Verdict::Valid, "{report}");
+    let size = checkpoint.lines().nth(1).and_then(|line| line.parse().ok());
+    size.expect("a checkpoint states its size")
+}
+
 /// `dab audit` says the same as the checks in this process.
 pub(crate) fn check_with_the_binary(server: &Server) {
     let trust = server.data().join("trust").display().to_string();
@@ -221,6 +274,7 @@ fn every_crash_point_in_the_sources_is_killed_at() {
         .iter()
         .map(|(name, _)| *name)
         .chain(FLUSH_POINTS.iter().copied())
+        .chain(PUBLIC_COPY_POINTS.iter().copied())
         .collect();
     marked.sort_unstable();
     tested.sort_unstable();

@@ -97,7 +97,10 @@ fn files_below(folder: &Path) -> BTreeSet<PathBuf> {
     paths.flat_map(below).collect()
 }
 
-/// The calls so far, each with what it synced: `fdatasync private/raft/0000.segment`.
+/// The copy of the ledger's public files, which follows beside the commits.
+const PUBLIC_COPY: &str = "tables/_ledger";
+
+/// The calls so far but for those of the public copy, each with what it synced: `fdatasync private/raft/0000.segment`.
 fn synced(trace: &Path) -> Vec<String> {
     let text = fs::read_to_string(trace).expect("strace writes its file");
     let began = text.lines().filter(|line| !line.contains("resumed>"));
@@ -110,7 +113,9 @@ fn synced(trace: &Path) -> Vec<String> {
                 .and_then(|(_, rest)| rest.split_once('>'))
                 .map_or("", |(path, _)| path);
             let below_data = path.split_once("/data/").map_or(path, |(_, below)| below);
-            Some(format!("{name} {below_data}"))
+            Some((name.to_owned(), below_data.to_owned()))
         })
+        .filter(|(_, path)| !path.starts_with(PUBLIC_COPY))
+        .map(|(name, path)| format!("{name} {path}"))
         .collect()
 }

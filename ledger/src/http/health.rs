@@ -8,6 +8,7 @@
 //! checkpoint_unix_ms  when it was issued
 //! certifies_alone     whether the policy asks for no cosigner
 //! quorum              the policy's
+//! figures             what parts tell besides, each under its name; left out where none does
 //! ```
 
 use std::sync::Arc;
@@ -21,7 +22,7 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use dab_proof::leaf::Subject;
-use serde_json::{Map, json};
+use serde_json::{Map, Value, json};
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 
@@ -44,6 +45,16 @@ pub trait Part: Send + Sync {
     /// Does something small where the part does its work. `false` when it cannot any more. A part that takes long counts
     /// as busy.
     async fn works(&self) -> bool;
+
+    /// Whether it works and lags behind, so that somebody should look: it then counts as busy.
+    async fn lags(&self) -> bool {
+        false
+    }
+
+    /// What else is told of it.
+    async fn figures(&self) -> Option<Value> {
+        None
+    }
 }
 
 /// How well a part is; the worst last.
@@ -116,11 +127,12 @@ async fn look(node: &Node) -> Health {
         .map(|(name, status)| (name.to_owned(), json!(status.word())))
         .collect();
     let worst = others.iter().map(|(_, status)| *status).fold(ledger, Status::max);
+    let figures = part_figures(node).await;
 
     let certified = node.ledger.certified().await;
     let checkpoint = node.ledger.checkpoint().await.ok();
     let issued = node.ledger.checkpoints().await.last().map(|issued| issued.unix_ms);
-    let body = json!({
+    let mut body = json!({
         "status": worst.word(),
         "parts": statuses,
         "origin": node.ledger.origin(),
@@ -130,6 +142,9 @@ async fn look(node: &Node) -> Health {
         "certifies_alone": certified.certifies_alone,
         "quorum": certified.quorum,
     });
+    if !figures.is_empty() {
+        body["figures"] = Value::Object(figures);
+    }
     let code = match worst {
         Status::Failed => StatusCode::SERVICE_UNAVAILABLE,
         Status::Ok | Status::Busy => StatusCode::OK,
@@ -155,6 +170,7 @@ async fn part_statuses(node: &Node) -> Vec<(&'static str, Status)> {
         let (part, wait_max) = (Arc::clone(part), node.part_wait_max);
         looks.spawn(async move {
             let status = match tokio::time::timeout(wait_max, part.works()).await {
+                Ok(true) if part.lags().await => Status::Busy,
                 Ok(true) => Status::Ok,
                 Ok(false) => Status::Failed,
                 // It may just have much to do, and a supervisor that restarts the node for that ends all of it.
@@ -164,6 +180,16 @@ async fn part_statuses(node: &Node) -> Vec<(&'static str, Status)> {
         });
     }
     looks.join_all().await
+}
+
+async fn part_figures(node: &Node) -> Map<String, Value> {
+    let mut figures = Map::new();
+    for part in &node.parts {
+        if let Some(told) = part.figures().await {
+            figures.insert(part.name().to_owned(), told);
+        }
+    }
+    figures
 }
 
 #[cfg(test)]
@@ -202,6 +228,40 @@ mod tests {
         // a look of its own finds the node stopped
         assert_eq!(ask(&shared).await.0, StatusCode::OK);
         assert_eq!(ask(&fresh).await.0, StatusCode::SERVICE_UNAVAILABLE);
+    }
+
+    /// A part that lags, and says by how much.
+    struct Lagging;
+
+    #[async_trait]
+    impl Part for Lagging {
+        fn name(&self) -> &'static str {
+            "lagging"
+        }
+
+        async fn works(&self) -> bool {
+            true
+        }
+
+        async fn lags(&self) -> bool {
+            true
+        }
+
+        async fn figures(&self) -> Option<Value> {
+            Some(json!({ "behind_ms": 7 }))
+        }
+    }
+
+    #[tokio::test]
+    async fn a_part_that_lags_is_busy_and_says_by_how_much() {
+        let dir = tempfile::tempdir().unwrap();
+        let ledger = Ledger::start(NodeConfig::in_dir(dir.path())).unwrap();
+        let (code, health) = ask(&node(&ledger, Duration::ZERO, vec![Arc::new(Lagging)])).await;
+        assert_eq!((code, &health["status"]), (StatusCode::OK, &json!("busy")), "{health}");
+        assert_eq!(health["parts"], json!({ "ledger": "ok", "lagging": "busy" }));
+        assert_eq!(health["figures"], json!({ "lagging": { "behind_ms": 7 } }));
+        assert_eq!(ask(&node(&ledger, Duration::ZERO, vec![])).await.1.get("figures"), None);
+        ledger.stop().await.unwrap();
     }
 
     struct Told(&'static str, Option<bool>);

@@ -20,7 +20,7 @@ pub mod context;
 
 mod annotate;
 mod body;
-mod crash_point;
+pub(crate) mod crash_point;
 mod log_store;
 mod operation;
 pub(crate) mod publish;

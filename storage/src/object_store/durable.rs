@@ -135,7 +135,11 @@ impl Shared {
     /// Makes a folder below the root and its missing ancestors, each name synced into its parent. A folder that is there
     /// already is synced too, once: the process that made it may have ended before it did.
     fn make_folder(&self, folder: &FsPath) -> Result<()> {
-        if folder == self.root || self.durable_folders.lock().contains(folder) {
+        if folder == self.root {
+            return Ok(());
+        }
+        // whoever looks after the store may have removed one since
+        if self.durable_folders.lock().contains(folder) && folder.is_dir() {
             return Ok(());
         }
         self.make_folder(folder.parent().unwrap_or(&self.root))?;
@@ -360,6 +364,20 @@ mod tests {
         assert_eq!(store.get(&path).await.unwrap().bytes().await.unwrap(), "one");
         let leftovers: Vec<_> = fs::read_dir(folder.path().join("a/b/_delta_log")).unwrap().collect();
         assert_eq!(leftovers.len(), 1, "temporary files stay behind: {leftovers:?}");
+    }
+
+    #[tokio::test]
+    async fn a_folder_that_was_removed_is_made_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = DurableStore::open(folder.path()).unwrap();
+        let path = Path::from("a/b/file");
+        store.put(&path, "one".into()).await.unwrap();
+        fs::remove_dir_all(folder.path().join("a")).unwrap();
+        store.put(&path, "two".into()).await.unwrap();
+        assert_eq!(store.get(&path).await.unwrap().bytes().await.unwrap(), "two");
+        // but not the store's own: it may be a mount that is gone
+        fs::remove_dir_all(folder.path()).unwrap();
+        assert!(store.put(&path, "three".into()).await.is_err());
     }
 
     #[tokio::test]

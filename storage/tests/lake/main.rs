@@ -4,6 +4,7 @@ mod catalog;
 mod commits;
 mod file_writers;
 mod planning;
+mod public_copy;
 mod recovery;
 mod table_root;
 mod world;

@@ -3,7 +3,7 @@
 //! ```text
 //! DIR/format        the layout's version
 //! DIR/endpoint      where the running node serves; gone when it stops
-//! DIR/tables/       Delta tables, 0700
+//! DIR/tables/       Delta tables, 0700; its _ledger/ is a copy of the public files
 //! DIR/public/       checkpoint, tiles, entries: the ledger's public files
 //! DIR/trust/        policy, writers, ledger, ca.pem: what an auditor needs
 //! DIR/tls/ca.pem    the certificate authority that clients need

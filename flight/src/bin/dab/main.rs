@@ -22,6 +22,7 @@ mod output;
 mod program;
 mod progress;
 mod prove;
+mod public_copy;
 mod quickstart;
 mod report;
 mod running_node;

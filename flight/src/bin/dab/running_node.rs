@@ -1,7 +1,7 @@
 //! A whole node in one process: ledger, lake, engine, service.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,20 +10,25 @@ use dab_flight::{QueryThreads, ServerParts, Tls, Users, WitnessUrl, serve, serve
 use dab_ledger::clock::SystemClock;
 use dab_ledger::members::Member;
 use dab_ledger::node::{Node, NodeConfig};
+use dab_proof::files::DirSource;
 use dab_query::Engine;
-use dab_storage::{Lake, Ledger, Sharing};
+use dab_storage::{Lake, Ledger, PublicCopy, Sharing};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::cli::{LimitArgs, ListenArgs, ReplicaArgs};
 use crate::data_dir::DataDir;
+use crate::public_copy::PublicCopyHealth;
 
 /// Time within which the other replicas are usually there; then it is said that they are waited for.
 const QUIET_WAIT: Duration = Duration::from_secs(3);
 
 /// How often a replica looks for commits that another has left behind. One is published when two looks have seen it.
 const ROLL_FORWARD_INTERVAL: Duration = Duration::from_secs(10);
+
+/// How long a node that stops takes at most to bring the public copy up. What it leaves, the next start does.
+const COPY_WAIT_MAX: Duration = Duration::from_secs(10);
 
 /// A running node.
 pub(crate) struct RunningNode {
@@ -35,6 +40,7 @@ pub(crate) struct RunningNode {
     pub(crate) certified_by: String,
     dir: DataDir,
     ledger: Arc<Node>,
+    public_copy: Arc<PublicCopy>,
     stop: watch::Sender<bool>,
     services: Vec<JoinHandle<Result<(), dab_flight::Error>>>,
 }
@@ -75,7 +81,11 @@ impl RunningNode {
             reader: ledger.clone(),
             writer: Arc::new(ledger.writer().clone()),
         };
-        let lake = open_lake(dir, replica.tables.as_deref(), parts, ledger.member()).await?;
+        let (root, sharing) = table_root(dir, replica.tables.as_deref(), ledger.member())?;
+        let lake = Lake::open(&root, parts, sharing)
+            .await
+            .context("cannot open the tables")?;
+        let public_copy = open_public_copy(&root, &ledger)?;
         let engine = Engine::new(lake.clone(), limits.to_limits()).context("cannot start the query engine")?;
 
         let tls = Tls::open(dir.path(), &listen.hosts).context("cannot open the certificates")?;
@@ -86,11 +96,16 @@ impl RunningNode {
         let url = url_of("grpc", "grpc+tls", &flight, tls.is_some())?;
         let audit_url = url_of("http", "https", &audit, tls.is_some())?;
         let query_threads = QueryThreads::start(threads()).context("cannot start the query engine")?;
-        let routes = dab_ledger::http::router(dir.public(), ledger.clone(), vec![query_threads.clone()]);
+        let routes = dab_ledger::http::router(
+            dir.public(),
+            ledger.clone(),
+            vec![query_threads.clone(), Arc::new(PublicCopyHealth(public_copy.clone()))],
+        );
         let service_limits = dab_flight::Limits::default();
         let audit_tls = tls.clone();
         let audit_limits = service_limits.clone();
         let (audit_stopped, rolling_stopped) = (wait(stopped.clone()), stopped.clone());
+        let (copy, copy_stopped) = (public_copy.clone(), wait(stopped.clone()));
         let parts = ServerParts {
             engine,
             users,
@@ -104,6 +119,10 @@ impl RunningNode {
                 async move { serve_audit(vec![audit], routes, audit_tls, &audit_limits, audit_stopped).await },
             ),
         ];
+        services.push(tokio::spawn(async move {
+            copy.follow(copy_stopped).await;
+            Ok(())
+        }));
         if ledger.member().is_some() {
             services.push(tokio::spawn(roll_forward(lake, wait(rolling_stopped))));
         }
@@ -113,6 +132,7 @@ impl RunningNode {
             certified_by: certified_by(&ledger),
             dir: dir.clone(),
             ledger,
+            public_copy,
             stop,
             services,
         })
@@ -148,6 +168,11 @@ impl RunningNode {
             if !service.is_finished() {
                 service.await??;
             }
+        }
+        match tokio::time::timeout(COPY_WAIT_MAX, self.public_copy.catch_up()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "the public copy is left behind"),
+            Err(_) => tracing::warn!("the public copy is left behind: the table root is too slow"),
         }
         self.ledger.stop().await.context("cannot close the ledger")?;
         Ok(())
@@ -197,19 +222,24 @@ async fn join(ledger: &Node, peer_listen: Option<SocketAddr>) -> Result<()> {
     Ok(())
 }
 
-async fn open_lake(dir: &DataDir, tables: Option<&Path>, ledger: Ledger, member: Option<&Member>) -> Result<Arc<Lake>> {
-    let (root, sharing) = match (tables, member) {
-        (Some(tables), Some(_)) => (tables.to_owned(), Sharing::WithOtherNodes),
+/// Where the tables lie, and who works there.
+fn table_root(dir: &DataDir, tables: Option<&Path>, member: Option<&Member>) -> Result<(PathBuf, Sharing)> {
+    match (tables, member) {
+        (Some(tables), Some(_)) => Ok((tables.to_owned(), Sharing::WithOtherNodes)),
         (Some(_), None) => bail!("--tables is for replicas, and this node is nobody's: see `dab node --help`"),
         (None, None) => {
             dir.make_tables()?;
-            (dir.tables(), Sharing::Alone)
+            Ok((dir.tables(), Sharing::Alone))
         }
         (None, Some(_)) => bail!("a replica has no tables of its own"),
-    };
-    Lake::open(&root, ledger, sharing)
-        .await
-        .context("cannot open the tables")
+    }
+}
+
+fn open_public_copy(root: &Path, ledger: &Arc<Node>) -> Result<Arc<PublicCopy>> {
+    let files = Arc::new(DirSource::new(ledger.public_dir()));
+    let policy = ledger.trust().policy.clone();
+    PublicCopy::in_folder(root, files, ledger.clone(), policy)
+        .context("cannot open the table root for the ledger's public copy")
 }
 
 /// Publishes what another node had ratified and left behind, now and then.
