@@ -1,4 +1,5 @@
-//! The audit port: static files for auditors and the node's health, over HTTPS with the certificate of the service.
+//! The audit port: static files for auditors, the node's health, and the door for data that is not DAB's, over HTTPS with
+//! the certificate of the service.
 
 use std::{future::Future, sync::Arc};
 
@@ -9,16 +10,18 @@ use hyper_util::{
     service::TowerToHyperService,
 };
 use tokio::{net::TcpListener, task::JoinSet};
+use tower::Service;
 
 use crate::{
     Error, Limits, Tls,
+    add_http::ClientAddress,
     cancel::Cancel,
-    listener::{Connection, Incoming},
+    listener::{Connection, Incoming, client_of},
 };
 
-/// Serves `routes` (those of `dab_ledger::http::router`, for instance) on `listeners` until `shutdown` completes; requests
-/// under way may finish within [`Limits::drain_timeout`]. Without `tls` it serves plaintext, which reveals nothing, since all
-/// it serves is public, but lets somebody on the way change it.
+/// Serves `routes` (those of `dab_ledger::http::router` and [`crate::add_router`], for instance) on `listeners` until
+/// `shutdown` completes; requests under way may finish within [`Limits::drain_timeout`]. Without `tls` it serves plaintext:
+/// somebody on the way can change the files, and read passwords sent to `/add`, so that the listeners must be on loopback.
 pub async fn serve_audit(
     listeners: Vec<TcpListener>,
     routes: axum::Router,
@@ -72,7 +75,13 @@ pub async fn serve_http(
 /// Answers the requests of one connection. After the signal to stop it ends with the request under way.
 async fn serve_one(http: http1::Builder, connection: Connection, routes: axum::Router, stop: Cancel) {
     let peer = connection.address();
-    let serving = http.serve_connection(TokioIo::new(connection), TowerToHyperService::new(routes));
+    let client = ClientAddress(client_of(peer.ip()));
+    let told = tower::service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
+        request.extensions_mut().insert(client);
+        // always ready, and cheap to clone
+        routes.clone().call(request)
+    });
+    let serving = http.serve_connection(TokioIo::new(connection), TowerToHyperService::new(told));
     tokio::pin!(serving);
     let served = tokio::select! {
         served = &mut serving => served,

@@ -11,6 +11,7 @@ use base64::{
     Engine, alphabet,
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
+use dab_ledger::notary::Once;
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 use tonic::{Status, codegen::http::HeaderMap};
@@ -18,6 +19,7 @@ use tonic::{Status, codegen::http::HeaderMap};
 use crate::{
     Error,
     credentials::{self, Users},
+    idempotency::IdempotencyKey,
     limits::Limits,
     secret::ProcessKey,
 };
@@ -56,11 +58,21 @@ pub(crate) struct Caller {
     pub(crate) session: Option<SessionKey>,
     /// The bearer token, where the call carried one: Handshake hands it back.
     pub(crate) bearer: Option<Arc<str>>,
+    /// The key by which the caller may repeat this call.
+    pub(crate) key: Option<IdempotencyKey>,
 }
 
-/// Checks the `authorization` header of calls.
+impl Caller {
+    /// The request that the caller makes, where they gave it a key; see [`IdempotencyKey::once`].
+    pub(crate) fn once(&self, part: u64, statement: &[&[u8]]) -> Option<Once> {
+        self.key.as_ref().map(|key| key.once(&self.user, part, statement))
+    }
+}
+
+/// Checks the `authorization` header of calls. One per node: what it has learned of wrong passwords at one port holds at
+/// the other.
 #[derive(Debug)]
-pub(crate) struct Authenticator {
+pub struct Authenticator {
     users: Arc<Users>,
     sessions: Sessions,
     throttle: Throttle,
@@ -72,7 +84,8 @@ pub(crate) struct Authenticator {
 }
 
 impl Authenticator {
-    pub(crate) fn new(users: Arc<Users>, limits: &Limits) -> Result<Self, Error> {
+    /// Lets these users in. Fails where the system gives no random bytes.
+    pub fn new(users: Arc<Users>, limits: &Limits) -> Result<Self, Error> {
         Ok(Self {
             users,
             sessions: Sessions::new(limits),
@@ -91,6 +104,12 @@ impl Authenticator {
     /// The caller whom the headers name. `UNAUTHENTICATED`, with one message for every reason, if they name nobody or the
     /// secret is wrong; `RESOURCE_EXHAUSTED` with the pause to make after repeated failures.
     pub(crate) async fn authenticate(&self, headers: &HeaderMap, peer: Option<IpAddr>) -> Result<Caller, Status> {
+        let caller = self.caller(headers, peer).await?;
+        let key = IdempotencyKey::of(headers)?;
+        Ok(Caller { key, ..caller })
+    }
+
+    async fn caller(&self, headers: &HeaderMap, peer: Option<IpAddr>) -> Result<Caller, Status> {
         let peer = peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
         let header = headers
             .get("authorization")
@@ -108,6 +127,7 @@ impl Authenticator {
                 user: user.into(),
                 session: None,
                 bearer: None,
+                key: None,
             });
         }
         if !scheme.eq_ignore_ascii_case("bearer") {
@@ -120,6 +140,7 @@ impl Authenticator {
                 user: user.into(),
                 session: None,
                 bearer,
+                key: None,
             });
         }
         let (session, user) = self.sessions.enter(value, Instant::now()).ok_or_else(refused)?;
@@ -127,6 +148,7 @@ impl Authenticator {
             user,
             session: Some(session),
             bearer,
+            key: None,
         })
     }
 

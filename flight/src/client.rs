@@ -17,6 +17,7 @@ use arrow_flight::{
         TableDefinitionOptions, TableExistsOption, TableNotExistOption,
     },
 };
+use bytes::Bytes;
 use dab_query::IngestMode;
 use dab_storage::LoadedSource;
 use futures::{Stream, StreamExt, stream};
@@ -24,10 +25,10 @@ use prost::Message;
 use tonic::{Request, metadata::AsciiMetadataValue, transport::Channel};
 
 use crate::{
-    Error,
+    DigestRequest, Error, IDEMPOTENCY_KEY_HEADER,
     handlers::ingest::SOURCES_OPTION,
     messages::UpdateResult,
-    receipt_metadata::{ResultPins, StatementMetadata, UpdateReceipt},
+    receipt_metadata::{self, BoundReceipt, ResultPins, StatementMetadata, UpdateReceipt},
     wire,
 };
 
@@ -79,11 +80,17 @@ impl Client {
 
     /// Executes any statement: a query's rows are fetched as they are read, anything else is done when this returns.
     pub async fn execute(&self, sql: &str) -> Result<Answer, Error> {
+        self.execute_once(sql, None).await
+    }
+
+    /// The same under a key: a statement that writes is then carried out once, however often it is sent, and each time
+    /// answered as the first time.
+    pub async fn execute_once(&self, sql: &str, key: Option<&str>) -> Result<Answer, Error> {
         let command = CommandStatementQuery {
             query: sql.to_owned(),
             transaction_id: None,
         };
-        let info = self.flight_info(&command).await?;
+        let info = self.flight_info(&command, key).await?;
         let metadata: StatementMetadata = serde_json::from_slice(&info.app_metadata)
             .map_err(|error| Error::Answer(format!("metadata that cannot be read ({error})")))?;
         match metadata {
@@ -155,7 +162,7 @@ impl Client {
             table_name_filter_pattern: pattern.map(str::to_owned),
             ..CommandGetTables::default()
         };
-        let info = self.flight_info(&command).await?;
+        let info = self.flight_info(&command, None).await?;
         let batches = self.fetch(info, None).await?.collect().await?;
         let mut tables = Vec::new();
         for batch in &batches {
@@ -173,27 +180,37 @@ impl Client {
         Ok(tables)
     }
 
-    /// Ends the session; the node forgets it soon enough anyway.
-    pub async fn close(self) -> Result<(), Error> {
-        let request = self.request(Action::new("CloseSession", Vec::new()));
-        self.service
-            .clone()
-            .do_action(request)
-            .await?
-            .into_inner()
-            .message()
-            .await?;
-        Ok(())
+    /// Has the ledger bind data that is not DAB's. Asking again changes nothing.
+    pub async fn notarize(&self, request: &DigestRequest) -> Result<BoundReceipt, Error> {
+        let body = self.action("Notarize", receipt_metadata::json(request)).await?;
+        let missing = || Error::Answer("no receipt".to_owned());
+        serde_json::from_slice(&body.ok_or_else(missing)?).map_err(|error| Error::Answer(error.to_string()))
     }
 
-    async fn flight_info(&self, command: &impl ProstMessageExt) -> Result<FlightInfo, Error> {
-        let descriptor = FlightDescriptor::new_cmd(command.as_any().encode_to_vec());
-        Ok(self
-            .service
-            .clone()
-            .get_flight_info(self.request(descriptor))
-            .await?
-            .into_inner())
+    /// Has the ledger's members certify a change of who they are, which a quorum of them has signed.
+    pub async fn change_members(&self, change: Vec<u8>) -> Result<(), Error> {
+        self.action("ChangeMembers", change).await.map(drop)
+    }
+
+    /// Ends the session; the node forgets it soon enough anyway.
+    pub async fn close(self) -> Result<(), Error> {
+        self.action("CloseSession", Vec::new()).await.map(drop)
+    }
+
+    /// The body of an action's first result.
+    async fn action(&self, name: &str, body: impl Into<Bytes>) -> Result<Option<Bytes>, Error> {
+        let request = self.request(Action::new(name, body));
+        let mut results = self.service.clone().do_action(request).await?.into_inner();
+        Ok(results.message().await?.map(|result| result.body))
+    }
+
+    async fn flight_info(&self, command: &impl ProstMessageExt, key: Option<&str>) -> Result<FlightInfo, Error> {
+        let mut request = self.request(FlightDescriptor::new_cmd(command.as_any().encode_to_vec()));
+        if let Some(key) = key {
+            let value = key.parse().map_err(|_| Error::IdempotencyKey { key: key.to_owned() })?;
+            request.metadata_mut().insert(IDEMPOTENCY_KEY_HEADER, value);
+        }
+        Ok(self.service.clone().get_flight_info(request).await?.into_inner())
     }
 
     async fn fetch(&self, info: FlightInfo, pins: Option<ResultPins>) -> Result<Rows, Error> {

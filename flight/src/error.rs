@@ -43,6 +43,12 @@ pub enum Error {
         /// What does not fit.
         reason: String,
     },
+    /// A key that no header can carry.
+    #[error("not an idempotency key: {key:?} (1 to 128 visible characters of ASCII)")]
+    IdempotencyKey {
+        /// The key as given.
+        key: String,
+    },
     /// No connection to a node.
     #[error("cannot reach {url}: {reason}")]
     Unreachable {

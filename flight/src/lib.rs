@@ -13,6 +13,8 @@
 //! Closed by default: the first start makes a certificate authority, a certificate ([`Tls`]) and the user `admin` with a
 //! token ([`Users`]); every call is authenticated before anything of it is decoded. Every limit has a name ([`Limits`]).
 
+mod add;
+mod add_http;
 mod audit_http;
 mod auth;
 mod bounded_store;
@@ -22,6 +24,7 @@ pub mod credentials;
 mod error;
 mod guard;
 mod handlers;
+mod idempotency;
 mod ipc_guard;
 mod limits;
 mod listener;
@@ -44,10 +47,14 @@ mod wire;
 mod witness_url;
 mod xdbc_types;
 
+pub use add::DigestRequest;
+pub use add_http::add_router;
 pub use audit_http::{serve_audit, serve_http};
+pub use auth::Authenticator;
 pub use client::Client;
 pub use credentials::Users;
 pub use error::{Error, reasons};
+pub use idempotency::{IDEMPOTENCY_KEY_HEADER, IDEMPOTENCY_KEY_MAX};
 pub use limits::Limits;
 pub use query_threads::QueryThreads;
 pub use server::{ServerParts, serve};

@@ -41,6 +41,12 @@ pub struct Limits {
     pub audit_connection_age_max: Duration,
     /// Time a client of the audit port has for the headers of a request, the pause before them included.
     pub audit_header_timeout: Duration,
+    /// Largest body of `POST /add`, bytes: a signed leaf has at most 4,096.
+    pub add_bytes_max: usize,
+    /// Time a client of `POST /add` has for its body.
+    pub add_body_timeout: Duration,
+    /// Time in which data that is not DAB's has to be certified; whoever waited for longer asks again.
+    pub add_wait_max: Duration,
     /// Age at which a connection is asked to close; its calls may finish.
     pub connection_age_max: Duration,
     /// Receive window of one call, bytes.
@@ -124,6 +130,9 @@ impl Default for Limits {
             connection_anonymous_max: Duration::from_secs(60),
             audit_connection_age_max: Duration::from_secs(300),
             audit_header_timeout: Duration::from_secs(10),
+            add_bytes_max: 8 << 10,
+            add_body_timeout: Duration::from_secs(10),
+            add_wait_max: Duration::from_secs(60),
             connection_age_max: Duration::from_secs(24 * 3600),
             stream_window_bytes: 2 << 20,
             connection_window_bytes: 4 << 20,

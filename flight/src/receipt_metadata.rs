@@ -7,6 +7,7 @@
 use std::fmt;
 
 use dab_ledger::reader::Certified;
+use dab_proof::receipt::Receipt;
 use dab_query::WriteOutcome;
 use dab_storage::{Committed, Pin};
 use serde::{Deserialize, Serialize};
@@ -63,6 +64,23 @@ pub struct UpdateReceipt {
     pub quorum: String,
 }
 
+/// The leaf that binds data which is not DAB's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BoundReceipt {
+    /// The subject, `digest/<name>`.
+    pub subject: String,
+    /// The leaf's number within it.
+    pub sequence: u64,
+    /// Its place in the ledger.
+    pub leaf_index: u64,
+    /// The receipt as C2SP `tlog-proof` text.
+    pub proof: String,
+    /// Whether the node certified it alone.
+    pub certifies_alone: bool,
+    /// The quorum of the ledger's policy.
+    pub quorum: String,
+}
+
 /// What `FlightInfo.app_metadata` of a statement says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
@@ -101,6 +119,20 @@ impl UpdateReceipt {
             rows: outcome.rows,
             committed: outcome.committed.as_ref().map(TablePin::from),
             proof: outcome.committed.as_ref().map(|committed| committed.receipt.to_text()),
+            certifies_alone: certified.certifies_alone,
+            quorum: certified.quorum.clone(),
+        }
+    }
+}
+
+impl BoundReceipt {
+    pub(crate) fn new(receipt: &Receipt, certified: &Certified) -> Self {
+        let leaf = receipt.leaf.leaf();
+        Self {
+            subject: leaf.subject.to_string(),
+            sequence: leaf.sequence,
+            leaf_index: receipt.index.0,
+            proof: receipt.to_text(),
             certifies_alone: certified.certifies_alone,
             quorum: certified.quorum.clone(),
         }
@@ -169,6 +201,20 @@ impl fmt::Display for UpdateReceipt {
             write!(f, " · leaf {} · {certification}", pin.leaf_index)?;
         }
         Ok(())
+    }
+}
+
+/// `digest/backup, number 3 · leaf 41 · certifies alone`.
+impl fmt::Display for BoundReceipt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let certification = Certification(self.certifies_alone, &self.quorum);
+        let Self {
+            subject,
+            sequence,
+            leaf_index,
+            ..
+        } = self;
+        write!(f, "{subject}, number {sequence} · leaf {leaf_index} · {certification}")
     }
 }
 

@@ -7,7 +7,7 @@ use tokio::net::TcpListener;
 use tonic::transport::Server;
 
 use crate::{
-    Error, Limits, QueryThreads, Tls, Users, auth::Authenticator, cancel::Cancel, guard::Guard, listener::Incoming,
+    Error, Limits, QueryThreads, Tls, auth::Authenticator, cancel::Cancel, guard::Guard, listener::Incoming,
     router::Router, service::Service,
 };
 
@@ -25,7 +25,7 @@ pub struct ServerParts {
     /// Plans and executes statements.
     pub engine: Arc<Engine>,
     /// Who may call.
-    pub users: Arc<Users>,
+    pub authenticator: Arc<Authenticator>,
     /// The server's identity. `None` serves plaintext: passwords and data can then be read by anybody on the way, so that
     /// the listeners must be on loopback.
     pub tls: Option<Arc<Tls>>,
@@ -46,7 +46,7 @@ pub async fn serve(
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), Error> {
     let limits = Arc::new(parts.limits);
-    let authenticator = Arc::new(Authenticator::new(parts.users, &limits)?);
+    let authenticator = parts.authenticator;
     let engine = Arc::clone(&parts.engine);
     let service = Service::new(
         parts.engine,

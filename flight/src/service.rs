@@ -10,8 +10,8 @@ use arrow_flight::{
     FlightDescriptor, FlightEndpoint, FlightInfo, Ticket,
     sql::{ProstMessageExt, TicketStatementQuery},
 };
-use dab_ledger::reader::Certified;
-use dab_query::{Engine, Session};
+use dab_ledger::{notary::Once, reader::Certified};
+use dab_query::{Engine, Session, WriteOutcome};
 use prost::Message;
 use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 use tonic::Status;
@@ -113,6 +113,25 @@ impl Service {
         let statement = self.query_threads.run(planned).await?;
         metrics::record_statement(statement.kind());
         Ok(statement)
+    }
+
+    /// What came of a request that was carried out before, at whichever node.
+    pub(crate) async fn carried_out(
+        &self,
+        caller: &Caller,
+        once: Option<Once>,
+    ) -> Result<Option<WriteOutcome>, Status> {
+        let Some(once) = once else {
+            return Ok(None);
+        };
+        let found = self.session(caller).carried_out(&once).await;
+        found.map_err(|error| match (&error, &caller.key) {
+            (dab_query::Error::Storage(storage), Some(key)) => match storage.as_ref() {
+                dab_storage::Error::OtherStatement { leaf_index } => key.other_statement(*leaf_index),
+                _ => status::of_query(&error),
+            },
+            _ => status::of_query(&error),
+        })
     }
 
     /// How far the ledger is certified, and by whom.

@@ -7,7 +7,8 @@
 //! ```
 //!
 //! A replica certifies by itself what the rules allow, so the rules ask for people: whoever operates a member signs with its
-//! writer. One dishonest member, or one stolen key, changes nothing.
+//! writer. One dishonest member, or one stolen key, changes nothing. A draft that was never applied can still be, for as long
+//! as the members are those who signed it.
 
 use dab_proof::epoch::{EPOCH_OPERATION, EpochNote, parse_changes};
 use dab_proof::leaf::{BodyDigest, Leaf, Subject};
@@ -35,6 +36,8 @@ pub struct Approval {
     pub approved_by: Vec<String>,
     /// How many of them it takes.
     pub needed: usize,
+    /// It has been applied: these are the members now.
+    pub is_applied: bool,
 }
 
 /// Drafts a change of the members that the directory's replica knows, and signs it as that replica.
@@ -150,19 +153,24 @@ fn look(config: &NodeConfig) -> Result<(Epoch, Identity), Error> {
 
 fn told(now: &Epoch, change: EpochNote) -> Result<Approval, Error> {
     let next = Epoch::read(change.text().clone()).map_err(|error| refused(&error))?;
+    if next.text == now.text {
+        return Ok(Approval {
+            leaves: Vec::new(),
+            joins: now.last_joined().cloned().into_iter().collect(),
+            approved_by: Vec::new(),
+            needed: 0,
+            is_applied: true,
+            change,
+        });
+    }
     now.check_next(&next).map_err(|error| refused(&error))?;
-    let without = |of: &Members, others: &Members| -> Vec<Member> {
-        of.iter()
-            .filter(|member| others.get(member.id).is_none())
-            .cloned()
-            .collect()
-    };
     let approved_by = now.approving(&change).map_err(|error| refused(&error))?;
     Ok(Approval {
-        leaves: without(&now.members, &next.members),
-        joins: without(&next.members, &now.members),
+        leaves: now.members.without(&next.members),
+        joins: next.members.without(&now.members),
         approved_by: approved_by.into_iter().map(str::to_owned).collect(),
         needed: now.members.quorum(),
+        is_applied: false,
         change,
     })
 }

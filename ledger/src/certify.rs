@@ -104,7 +104,11 @@ impl Certifier {
     /// The tree has grown to the last size that the present members certify: `next` are those of the sizes that follow.
     pub(crate) fn succeed(&mut self, last_size: TreeSize, next: Policy) {
         self.policies.begin(last_size, next);
-        self.policies.certified(self.certified_size());
+    }
+
+    /// So many changes of the members are certified, and that is durable: what comes behind them may be cosigned.
+    pub(crate) fn settle(&mut self, changes: usize) {
+        self.policies.settle(changes);
     }
 
     /// The last certified checkpoint.
@@ -157,9 +161,12 @@ impl Certifier {
         }
         self.candidates.insert(head.size.0, signed);
         while self.candidates.len() > CANDIDATES_MAX {
-            // the one that has to be certified before all others stays
-            let kept = self.policies.bound().map(|bound| bound.0);
-            let oldest = self.candidates.keys().copied().find(|size| Some(*size) != kept);
+            // those that have to be certified before what follows them stay
+            let oldest = self
+                .candidates
+                .keys()
+                .copied()
+                .find(|size| !self.policies.ends_at(TreeSize(*size)));
             oldest.and_then(|size| self.candidates.remove(&size));
         }
         let (due, later): (VecDeque<_>, _) = std::mem::take(&mut self.early)
@@ -230,7 +237,10 @@ impl Certifier {
         let Some(cosigner) = self.cosigner.clone() else {
             return Ok(Vec::new());
         };
-        self.signed = Some(durable);
+        self.signed = self
+            .signed
+            .filter(|signed| signed.size > durable.size)
+            .or(Some(durable));
         let waiting = self.candidates.range(..=durable.size.0);
         let waiting = waiting.filter(|(_, candidate)| self.lacks_own(candidate));
         let mut waiting: Vec<u64> = waiting.map(|(size, _)| *size).collect();
@@ -409,7 +419,6 @@ impl Certifier {
     }
 
     fn certify(&mut self, signed: SignedCheckpoint, certification: Certification) {
-        self.policies.certified(signed.checkpoint().size);
         self.candidates = self.candidates.split_off(&(signed.checkpoint().size.0 + 1));
         self.certified = Some((signed, certification));
         self.fresh = true;

@@ -103,16 +103,7 @@ impl Epoch {
 
     /// Whether `next` is an epoch that may come after this one; `Err` says why not.
     pub(crate) fn check_next(&self, next: &Self) -> Result<(), NotMembers> {
-        let missing = |of: &Members, others: &Members| -> Vec<Member> {
-            of.iter()
-                .filter(|member| others.get(member.id).is_none())
-                .cloned()
-                .collect()
-        };
-        let (left, joined) = (
-            missing(&self.members, &next.members),
-            missing(&next.members, &self.members),
-        );
+        let (left, joined) = (self.members.without(&next.members), next.members.without(&self.members));
         if left.len() > 1 || joined.len() > 1 {
             return Err(NotMembers::because(&"more than one leaves, or more than one joins"));
         }
@@ -155,6 +146,12 @@ impl Epoch {
                 }
             ))),
         }
+    }
+
+    /// The member who came last, unless that one has gone again.
+    pub(crate) fn last_joined(&self) -> Option<&Member> {
+        // ids are given one after another, and so are lines of writers, which stay
+        self.members.get(ReplicaId(self.trust.writers.iter().count() as u64))
     }
 
     fn log(&self) -> &VerifierKey {

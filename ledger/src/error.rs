@@ -22,6 +22,18 @@ pub enum Error {
         /// The rule that is broken.
         reason: String,
     },
+    /// The request was carried out before, and nothing of this proposal is in the ledger: the leaves are those of the first.
+    #[error("this request was carried out before, by leaf {}", leaf_indexes.first().copied().unwrap_or_default())]
+    CarriedOut {
+        /// The leaves, in the order of the first proposal's statements.
+        leaf_indexes: Vec<u64>,
+    },
+    /// The request stands for another statement, and nothing of this proposal is in the ledger: choose another key.
+    #[error("this key stands for another statement, carried out by leaf {leaf_index}")]
+    OtherStatement {
+        /// The first leaf of the other statement.
+        leaf_index: u64,
+    },
     /// The node has stopped or failed. A proposal that was under way may have been notarized or not: propose the very
     /// same statements again at a running node to learn which.
     #[error("the ledger node has stopped: {reason}")]

@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 
 use crate::peer::{Inbox, ReplicaId};
 use crate::pool::Pool;
-use crate::snapshot::incoming::Wanted;
+use crate::raft_snapshot::incoming::Wanted;
 
 /// Messages of one replica that may wait. A round takes them all, so many wait only while the disk is slow; and one that
 /// floods does not take the others' places.

@@ -65,7 +65,7 @@ mod raft;
 mod replica;
 
 #[cfg(feature = "node")]
-mod snapshot;
+mod raft_snapshot;
 
 #[cfg(feature = "node")]
 mod machine;

@@ -9,10 +9,11 @@
 //! and comes to the same root. What is not certified yet is applied, but nobody sees it.
 
 mod answers;
+mod earlier;
 pub(crate) mod epochs;
 mod install;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use crate::Error;
@@ -20,14 +21,16 @@ use crate::certify::{Certifier, TreeHead};
 use crate::checkpoint_file::CheckpointFile;
 use crate::clock::Clock;
 use crate::crash_point::crash_point;
+use crate::epoch::Epoch;
+use crate::members::Member;
 use crate::notary::Outcome;
 use crate::peer::ReplicaId;
 use crate::planted::planted;
 use crate::raft::{Application, LogStorage, Position};
+use crate::raft_snapshot::Target;
 use crate::reader::IssuedCheckpoint;
 use crate::replica::pending::Pending;
 use crate::shared::Shared;
-use crate::snapshot::Target;
 use crate::state_machine::entry::Content;
 use crate::state_machine::{Effects, LedgerEntry, Settings, StateView, Verdict, apply};
 use crate::state_store::Meta;
@@ -81,6 +84,14 @@ pub(crate) struct Machine {
     flush_wanted: bool,
     /// Whither leaves are being taken over.
     target: Option<Target>,
+    /// The epoch of what is applied; `None` where the node certifies alone.
+    epoch: Option<Epoch>,
+    /// All who are members or were, by their raft ids.
+    known_members: BTreeMap<u64, Member>,
+    /// Those whom raft counts.
+    voters: Vec<u64>,
+    /// The raft ids of those who founded the ledger.
+    founded: Vec<u64>,
 }
 
 /// The parts of a machine, all as they were when the state database was last made durable.
@@ -121,7 +132,19 @@ impl Machine {
             epoch_checkpoints,
             flush_wanted: false,
             target: None,
+            epoch: None,
+            known_members: BTreeMap::new(),
+            voters: Vec::new(),
+            founded: Vec::new(),
         })
+    }
+
+    /// Told of the members that raft and the ledger begin this run with.
+    pub(crate) fn begin_with(&mut self, conf_state: &ConfState, founded: &Settings) -> Result<(), Error> {
+        self.voters.clone_from(&conf_state.voters);
+        self.know_epochs(founded)?;
+        self.show_peers();
+        Ok(())
     }
 
     pub(crate) fn applied_position(&self) -> Position {
@@ -161,58 +184,6 @@ impl Machine {
 
     pub(crate) fn unix_s(&self) -> u64 {
         self.clock.unix_ms() / 1000
-    }
-
-    /// Ends the replay: compares what earlier runs signed with the replayed tree, and goes on from there.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Inconsistent`] when an earlier checkpoint, or the head that this replica signed last, does not fit.
-    pub(crate) fn finish_replay(&mut self, alone: bool) -> Result<(), Error> {
-        if let Some(signed) = self.certifier.signed() {
-            self.check_signed_head(signed)?;
-        }
-        let mut restored = None;
-        for known in self.checkpoint_file.take_known() {
-            if known.signed.checkpoint().size > self.tiles.size() && !alone {
-                if self.certifier.was_rolled_back(&known.signed) {
-                    return Err(known.check(&self.tiles).expect_err("it is larger than the tree"));
-                }
-                // certified by others before this replica's own commit index was durable
-                self.expected = Some(known.signed);
-                continue;
-            }
-            known.check(&self.tiles)?;
-            restored = Some(known);
-        }
-        if let Some(known) = restored {
-            let issued = known.issued();
-            self.certifier.restore(known.signed)?;
-            self.shared.write(|_, state| {
-                issued.into_iter().for_each(|issued| state.record_issued(issued));
-            })?;
-        }
-        self.replaying = false;
-        if self.tiles.size() > self.certifier.certified_size() || self.certifier.certified().is_none() {
-            self.certifier.grown(self.head())?;
-        }
-        self.show_certified()
-    }
-
-    fn check_signed_head(&self, signed: TreeHead) -> Result<(), Error> {
-        let (size, root) = (self.tiles.size(), self.tiles.root());
-        let found = match signed.size <= size {
-            true => self.tiles.root_at(signed.size)?,
-            false => root,
-        };
-        if signed.size > size || found != signed.root {
-            let reason = format!(
-                "this replica has cosigned root {} for {} leaves, but the raft log replays to {size} leaves and root {root}",
-                signed.root, signed.size
-            );
-            return Err(Error::Inconsistent { reason });
-        }
-        Ok(())
     }
 
     pub(crate) fn head(&self) -> TreeHead {
@@ -283,6 +254,7 @@ impl Machine {
         self.shared.write(|_, state| state.forget_recent())?;
         (self.flushed, self.flushed_size) = (self.applied, self.tiles.size());
         self.flush_wanted = false;
+        self.settle_epochs()?;
         self.tiles.restarts_here();
         self.tidy()?;
         crash_point!("flush::tidied");
@@ -327,34 +299,20 @@ impl Machine {
                 Verdict::Accepted(indexes) => {
                     DecidedOutcome::Accepted(indexes.into_iter().map(|index| (index, new_leaf(index))).collect())
                 }
-                // what a conflict names must be certified before anybody hears of it
-                Verdict::Conflict(conflict) => DecidedOutcome::Other(Outcome::Conflict(conflict)),
+                // what an answer names must be certified before anybody hears of it
+                Verdict::Conflict(conflict) => DecidedOutcome::Other(Ok(Outcome::Conflict(conflict))),
+                Verdict::CarriedOut(leaves) => DecidedOutcome::Other(Err(Error::CarriedOut {
+                    leaf_indexes: leaves.into_iter().map(|leaf| leaf.0).collect(),
+                })),
+                Verdict::OtherStatement(leaf) => {
+                    DecidedOutcome::Other(Err(Error::OtherStatement { leaf_index: leaf.0 }))
+                }
                 Verdict::Refused(refusal) => {
                     let _ = answer.send(Err(Error::refused(refusal.subject.as_ref(), refusal.reason)));
                     continue;
                 }
             };
             self.answer_when_certified(DecidedAnswer::Proposal(answer, outcome));
-        }
-    }
-
-    fn compare_expected(&mut self) -> Result<(), Error> {
-        let Some(expected) = self
-            .expected
-            .take_if(|expected| expected.checkpoint().size <= self.tiles.size())
-        else {
-            return Ok(());
-        };
-        let (size, root) = (expected.checkpoint().size, expected.checkpoint().root);
-        let replayed = self.tiles.root_at(size)?;
-        if replayed != root {
-            let reason =
-                format!("a certified checkpoint has root {root} for {size} leaves, this replica's tree {replayed}");
-            return Err(Error::Inconsistent { reason });
-        }
-        match size > self.certifier.certified_size() {
-            true => self.certifier.restore(expected),
-            false => Ok(()),
         }
     }
 }
@@ -410,7 +368,7 @@ impl Application for Machine {
     }
 
     fn admits(&mut self, change: &ConfChange) -> Result<bool, Error> {
-        let Some(epoch) = self.epoch()? else {
+        let Some(epoch) = &self.epoch else {
             return Ok(false);
         };
         let is_member = epoch.members.get(ReplicaId(change.node_id)).is_some();
@@ -423,6 +381,8 @@ impl Application for Machine {
 
     fn apply_conf_state(&mut self, at: Position, conf_state: &ConfState) -> Result<(), Error> {
         self.applied = at;
+        self.voters.clone_from(&conf_state.voters);
+        self.show_peers();
         self.shared.write(|_, state| {
             state.meta.conf_state = conf_state.encode_to_vec();
             state.meta.applied_index = at.index;

@@ -215,6 +215,12 @@ impl Members {
         self.0.iter()
     }
 
+    /// Those who are not among others, by their ids.
+    pub fn without(&self, others: &Self) -> Vec<Member> {
+        let is_missing = |member: &&Member| others.get(member.id).is_none();
+        self.iter().filter(is_missing).cloned().collect()
+    }
+
     /// How many there are.
     pub fn count(&self) -> usize {
         self.0.len()

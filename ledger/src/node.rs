@@ -36,7 +36,7 @@ use crate::identity::{Directories, Identity, Membership};
 use crate::inbox::PeerInbox;
 use crate::lock::lock;
 use crate::members::Member;
-use crate::notary::{Notary, Outcome, Proposal};
+use crate::notary::{Notary, Once, Outcome, Proposal};
 use crate::peer::{OwnReplica, PeerLimits, Transport};
 use crate::peer_files::PeerFiles;
 use crate::pool::{Command, Pool, Waiting};
@@ -153,7 +153,9 @@ impl Node {
         let sequencer = Sequencer::new(parts, limits.tick.max(TICK_MIN));
         let abandoned = sequencer.abandoned();
         if config.check_at_start {
-            refuse_unless_valid(&fsck(&shared, &identity.trust)?)?;
+            let epoch = shared.epoch_now();
+            let trust = epoch.as_ref().map_or(&identity.trust, |epoch| &epoch.trust);
+            refuse_unless_valid(&fsck(&shared, trust)?)?;
         }
         let node = Self {
             shared,
@@ -301,6 +303,13 @@ impl Node {
             .map(drop)
             .map_err(|refusal| Error::refused(refusal.subject.as_ref(), refusal.reason))
     }
+
+    async fn propose(&self, proposal: ProposalBytes) -> Result<Outcome, Error> {
+        self.check(&proposal)?;
+        let (answer, outcome) = oneshot::channel();
+        self.submit(Command::Propose(Waiting { proposal, answer }))?;
+        outcome.await.map_err(|_| self.shared.stopped())?
+    }
 }
 
 /// A node whose raft thread does not run yet.
@@ -324,11 +333,11 @@ impl Prepared {
 #[async_trait]
 impl Notary for Node {
     async fn notarize(&self, proposal: Proposal) -> Result<Outcome, Error> {
-        let proposal = ProposalBytes::from(&proposal);
-        self.check(&proposal)?;
-        let (answer, outcome) = oneshot::channel();
-        self.submit(Command::Propose(Waiting { proposal, answer }))?;
-        outcome.await.map_err(|_| self.shared.stopped())?
+        self.propose(ProposalBytes::from(&proposal)).await
+    }
+
+    async fn notarize_once(&self, proposal: Proposal, once: Once) -> Result<Outcome, Error> {
+        self.propose(ProposalBytes::from(&proposal).carrying_out(&once)).await
     }
 }
 

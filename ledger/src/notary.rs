@@ -15,6 +15,10 @@ pub const PROPOSAL_STATEMENTS_MAX: usize = 256;
 /// The most bytes of one proposal, leaves and bodies together.
 pub const PROPOSAL_BYTES_MAX: usize = 1 << 20;
 
+/// Leaves for which a request is remembered, counted from its first: each has at least one, so this is also how many requests
+/// the state has at most. Part of the one rule: replicas with other numbers would part ways.
+pub const REQUEST_WINDOW_LEAVES: u64 = 1 << 18;
+
 /// A leaf to be notarized, with the body that it binds where that body is private.
 #[derive(Clone, Debug)]
 pub struct Statement {
@@ -30,6 +34,15 @@ pub struct Statement {
 pub struct Proposal {
     /// One to [`PROPOSAL_STATEMENTS_MAX`] statements, at most [`PROPOSAL_BYTES_MAX`] bytes.
     pub statements: Vec<Statement>,
+}
+
+/// A request that may come again: whoever repeats it hears what became of the first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Once {
+    /// Digest of who asks and of the key that they chose for this request.
+    pub request: [u8; 32],
+    /// Digest of what they ask for.
+    pub statement: [u8; 32],
 }
 
 /// What became of a proposal.
@@ -67,4 +80,13 @@ pub trait Notary: Send + Sync {
     /// [`Error::Busy`]: nothing was proposed. [`Error::Refused`]: a statement breaks a rule and nothing was notarized.
     /// [`Error::Stopped`] and [`Error::OutcomeUnknown`]: the outcome is not known.
     async fn notarize(&self, proposal: Proposal) -> Result<Outcome, Error>;
+
+    /// The same for a proposal that carries out a request, once: another one that does the same comes to nothing, at whichever
+    /// node and whenever it is made, as long as the request is remembered ([`REQUEST_WINDOW_LEAVES`]). The same statements
+    /// again are answered as above.
+    ///
+    /// # Errors
+    ///
+    /// Besides those above: [`Error::CarriedOut`], which names the leaves of the first; [`Error::OtherStatement`].
+    async fn notarize_once(&self, proposal: Proposal, once: Once) -> Result<Outcome, Error>;
 }

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use dab_proof::source::{Source, limit_of};
 use dab_proof::tile::{self, BundlePath, HASHES_PER_TILE};
+use dab_proof::tree::LeafIndex;
 
 use crate::Error;
 use crate::public_path::public_path;
+use crate::raft_snapshot::bodies::{BODIES_BYTES_MAX, bodies_path, bundle_of, encode_bodies};
 use crate::shared::Shared;
-use crate::snapshot::bodies::{BODIES_BYTES_MAX, bodies_path, bundle_of, encode_bodies};
 use dab_proof::leaf::SignedLeaf;
 
 /// A file that one replica may ask another for.
@@ -46,7 +47,7 @@ impl PeerFiles {
         Self { shared }
     }
 
-    /// The bodies of a bundle's leaves; `None` where not all of these are certified.
+    /// What goes with a bundle's leaves; `None` where not all of these are certified.
     fn bodies(&self, bundle: BundlePath) -> Result<Option<Vec<u8>>, Error> {
         let shared = &self.shared;
         let end = bundle.index() * u64::from(HASHES_PER_TILE) + u64::from(bundle.width());
@@ -54,13 +55,14 @@ impl PeerFiles {
             return Ok(None);
         }
         let entries = tile::read_bundle(&shared.files, bundle)?;
-        let body = |entry: &Vec<u8>| {
+        let first = bundle.index() * u64::from(HASHES_PER_TILE);
+        let share = |(index, entry): (u64, &Vec<u8>)| {
             let leaf = SignedLeaf::from_bytes(entry)?;
             let (subject, sequence) = (&leaf.leaf().subject, leaf.leaf().sequence);
-            shared.read(|_, state| state.body(subject, sequence))
+            shared.read(|_, state| Ok((state.body(subject, sequence)?, state.request_at(LeafIndex(index))?)))
         };
-        let bodies: Vec<_> = entries.iter().map(body).collect::<Result<_, Error>>()?;
-        Ok(Some(encode_bodies(&bodies)))
+        let shares: Vec<_> = (first..).zip(&entries).map(share).collect::<Result<_, Error>>()?;
+        Ok(Some(encode_bodies(&shares)))
     }
 }
 
@@ -97,7 +99,7 @@ mod tests {
         node.notarize(Proposal { statements }).await.unwrap();
         let files = PeerFiles::new(Arc::clone(node.shared()));
         let bytes = files.read("bodies/000.p/1").unwrap().unwrap();
-        assert_eq!(bytes, b"\x06\0\0\0secret");
+        assert_eq!(bytes, b"\x06\0\0\0secret\0\0");
         assert_eq!(files.read("bodies/000.p/2").unwrap(), None);
         assert_eq!(files.read("bodies/000").unwrap(), None);
         assert!(files.read("checkpoint").unwrap().is_some());

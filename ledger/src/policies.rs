@@ -14,7 +14,7 @@ pub(crate) struct Policies {
     /// Those that have been succeeded, each with the last size that it certifies; in their order.
     ended: Vec<(TreeSize, Policy)>,
     last: Policy,
-    /// How many of the ended ones have certified their last size.
+    /// How many of the ended ones have certified their last size, durably.
     certified: usize,
 }
 
@@ -33,11 +33,9 @@ impl Policies {
         self.ended.push((last_size, before));
     }
 
-    /// Told of each certified size.
-    pub(crate) fn certified(&mut self, size: TreeSize) {
-        while self.bound().is_some_and(|bound| bound <= size) {
-            self.certified += 1;
-        }
+    /// The first `changes` changes are certified, durably.
+    pub(crate) fn settle(&mut self, changes: usize) {
+        self.certified = self.certified.max(changes.min(self.ended.len()));
     }
 
     /// The policy that certifies trees of this size.
@@ -49,6 +47,17 @@ impl Policies {
     /// The last size that may be cosigned now; `None` where every size may.
     pub(crate) fn bound(&self) -> Option<TreeSize> {
         self.ended.get(self.certified).map(|(last, _)| *last)
+    }
+
+    /// Last sizes of policies that are yet to be certified, below a size.
+    pub(crate) fn bounds_below(&self, size: TreeSize) -> Vec<TreeSize> {
+        let pending = self.ended.iter().skip(self.certified).map(|(last, _)| *last);
+        pending.filter(|last| *last < size).collect()
+    }
+
+    /// Whether a policy certifies this size last.
+    pub(crate) fn ends_at(&self, size: TreeSize) -> bool {
+        self.ended.iter().any(|(last, _)| *last == size)
     }
 
     /// Whether a size may be cosigned now.
@@ -78,11 +87,14 @@ mod tests {
         policies.begin(TreeSize(8), policy(3));
         assert_eq!([4, 5, 6, 8, 9].map(|size| witnesses(&policies, size)), [1, 1, 2, 2, 3]);
         assert!(policies.allows(TreeSize(5)) && !policies.allows(TreeSize(6)));
-        policies.certified(TreeSize(4));
+        assert_eq!(policies.bounds_below(TreeSize(8)), [TreeSize(5)]);
+        assert!(policies.ends_at(TreeSize(8)) && !policies.ends_at(TreeSize(7)));
+        policies.settle(0);
         assert_eq!(policies.bound(), Some(TreeSize(5)));
-        policies.certified(TreeSize(5));
+        policies.settle(1);
         assert_eq!(policies.bound(), Some(TreeSize(8)));
-        policies.certified(TreeSize(8));
+        policies.settle(3);
+        policies.settle(1);
         assert!(policies.allows(TreeSize(100)));
     }
 }

@@ -8,7 +8,7 @@ use parking_lot::RwLock;
 
 use crate::inbox::PeerInbox;
 use crate::peer::{PeerStatus, ReplicaId, Transport};
-use crate::snapshot::incoming::Wanted;
+use crate::raft_snapshot::incoming::Wanted;
 
 /// The way out. A node that has no connections yet, or none at all, loses what is said: raft says it again.
 #[derive(Default)]

@@ -10,6 +10,7 @@ use dab_proof::receipt::Receipt;
 use dab_proof::tree::{LeafIndex, TreeSize};
 
 use crate::Error;
+use crate::notary::Once;
 
 /// The most leaves that one call of [`LedgerReader::leaves`] gives.
 pub const LEAVES_PER_CALL_MAX: usize = 4096;
@@ -121,6 +122,14 @@ pub trait LedgerReader: Send + Sync {
     ///
     /// [`Error::NoSuchLeaf`] when the checkpoint does not cover the leaf.
     async fn receipt(&self, leaf_index: LeafIndex) -> Result<Receipt, Error>;
+
+    /// The leaves of the request, where it was carried out; `None` where it was not, or is forgotten. Linearizable, as
+    /// [`Self::head`].
+    ///
+    /// # Errors
+    ///
+    /// [`Error::OtherStatement`] where the request stands for another statement.
+    async fn carried_out(&self, once: &Once) -> Result<Option<Vec<LeafIndex>>, Error>;
 
     /// The private body at a sequence of a subject; `None` when there is no such leaf or its body is not kept here.
     async fn body(&self, subject: &Subject, sequence: u64) -> Result<Option<Bytes>, Error>;

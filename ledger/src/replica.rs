@@ -33,8 +33,8 @@ use crate::machine::Machine;
 use crate::planted::planted;
 use crate::pool::{Answer, Waiting};
 use crate::raft::Driver;
+use crate::raft_snapshot::staging::Staging;
 use crate::room::Room;
-use crate::snapshot::staging::Staging;
 use crate::state_machine::entry::ProposalBytes;
 use crate::state_machine::{LedgerEntry, Settings};
 use catch_up::CatchUp;
@@ -107,8 +107,10 @@ pub(crate) struct Replica {
     settings: Settings,
     founded: Trust,
     id: u64,
-    /// The tick of the next look at who raft's members are.
-    next_members_look: u64,
+    /// The tick at which a change of raft's members is proposed again.
+    next_members_proposal: u64,
+    /// Where this replica, leading, has proposed a change of the ledger's members, until that is applied.
+    members_change_at: Option<u64>,
     /// The term in which this replica, leading, has asked for the first settings.
     settings_asked_in: u64,
     catch_up: CatchUp,
@@ -138,7 +140,8 @@ impl Replica {
             settings,
             founded: parts.founded,
             id: parts.id,
-            next_members_look: 0,
+            next_members_proposal: 0,
+            members_change_at: None,
             settings_asked_in: 0,
             catch_up: CatchUp::No,
             failed_catch_ups: 0,
@@ -154,7 +157,8 @@ impl Replica {
     ///
     /// Any error means that the replica must not start.
     pub(crate) fn start(&mut self) -> Result<(), Error> {
-        let alone = self.driver.others().is_empty();
+        // one of several may be raft's last voter for a while
+        let alone = self.driver.others().is_empty() && self.settings.members.is_empty();
         if alone {
             self.driver.campaign()?;
         }
@@ -247,6 +251,7 @@ impl Replica {
     pub(crate) fn cosigned(&mut self, note: &SignedCheckpoint) -> Result<(), Error> {
         let tree_size = self.machine.tree_size();
         self.machine.certifier().receive(note, tree_size)?;
+        self.machine.show_certified()?;
         self.broadcast_note(&note.to_bytes(), false);
         Ok(())
     }
@@ -399,7 +404,12 @@ impl Replica {
     fn cosign(&mut self) -> Result<(), Error> {
         let time_unix_s = self.machine.unix_s();
         if let Some(head) = self.machine.certifier().to_sign() {
-            if self.machine.certifier().signed() != Some(head) && !planted("the signed head is not recorded") {
+            let is_new = self
+                .machine
+                .certifier()
+                .signed()
+                .is_none_or(|signed| signed.size < head.size);
+            if is_new && !planted("the signed head is not recorded") {
                 self.driver.raft_log().append_signed_head(head)?;
             }
             let notes = self.machine.certifier().cosign(head, time_unix_s)?;
@@ -443,7 +453,9 @@ impl Replica {
             }));
             self.outgoing.push(Outgoing { to: from, message });
         }
-        self.machine.certifier().receive(&signed, tree_size)
+        self.machine.certifier().receive(&signed, tree_size)?;
+        // one after another: the certificate of a change of the members must not be passed over
+        self.machine.show_certified()
     }
 
     fn refuse(&mut self, from: u64, refusal: Refusal) {

@@ -16,6 +16,8 @@ use tokio::sync::watch;
 
 use crate::Error;
 use crate::epoch::Epoch;
+use crate::members::Member;
+use crate::notary::Once;
 use crate::reader::{Certified, Head};
 use crate::replica::Standing;
 use crate::state_machine::{Placed, StateView};
@@ -34,6 +36,8 @@ pub(crate) struct Shared {
     offered: watch::Sender<Option<SignedCheckpoint>>,
     /// Who holds the ledger together, as far as that is certified; `None` where the node certifies alone.
     epoch: watch::Sender<Option<Arc<Epoch>>>,
+    /// Whom to be connected to; none before they are known, or where the node certifies alone.
+    peers: watch::Sender<Vec<Member>>,
     /// Why the node failed, once it has.
     failure: watch::Sender<Option<String>>,
 }
@@ -89,6 +93,7 @@ impl Shared {
             standing: RwLock::default(),
             offered: watch::Sender::new(None),
             epoch: watch::Sender::new(epoch.map(Arc::new)),
+            peers: watch::Sender::new(Vec::new()),
             failure: watch::Sender::new(None),
         })
     }
@@ -123,6 +128,22 @@ impl Shared {
     /// Shows who holds the ledger together from now on.
     pub(crate) fn show_epoch(&self, epoch: Arc<Epoch>) {
         self.epoch.send_replace(Some(epoch));
+    }
+
+    /// Tells whom to be connected to.
+    pub(crate) fn show_peers(&self, peers: Vec<Member>) {
+        self.peers.send_if_modified(|shown| {
+            let changes = *shown != peers;
+            if changes {
+                *shown = peers;
+            }
+            changes
+        });
+    }
+
+    /// Whom to be connected to, now and later.
+    pub(crate) fn peers(&self) -> watch::Receiver<Vec<Member>> {
+        self.peers.subscribe()
     }
 
     /// Who holds the ledger together now.
@@ -211,6 +232,20 @@ impl Shared {
         self.read(|visible, state| {
             let placed = state.placed(subject, sequence)?;
             Ok(placed.filter(|placed| placed.leaf_index.0 < visible.certified.size.0))
+        })
+    }
+
+    /// The certified leaves of a request that is remembered.
+    pub(crate) fn carried_out(&self, once: &Once) -> Result<Option<Vec<LeafIndex>>, Error> {
+        self.read(|visible, state| {
+            let certified = visible.certified.size.0;
+            let is_certified = |leaf: &LeafIndex| leaf.0 < certified;
+            match state.request(&once.request)? {
+                Some(known) if known.is_remembered(state.tree_size()) && known.leaves.iter().all(is_certified) => {
+                    known.answer(once).map(Some)
+                }
+                _ => Ok(None),
+            }
         })
     }
 

@@ -8,13 +8,14 @@
 //! | `checkpoints` | tree size u64 | root 32, milliseconds since 1970 u64; the latest issued |
 //! | `meta` | `state` | protobuf [`Meta`]: applied raft position, membership, settings, tree, last checkpoint, heads leaves |
 //!
-//! The tables of the head map are those of `head_map.rs`.
+//! The tables of the head map are those of `head_map.rs`, those of requests of `requests.rs`.
 //!
 //! An applied entry changes memory only. [`StateStore::flush`] writes everything since the last flush in one durable
 //! transaction; the raft log, which still holds those entries, is the truth until then. So what redb holds is always
 //! the state at exactly the raft index in `meta`, and a restart replays from there.
 
 mod head_map;
+mod requests;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
@@ -32,8 +33,9 @@ use crate::disk::{Disk, DiskFile};
 use crate::durable::{self, Access, io};
 use crate::reader::{Head, IssuedCheckpoint};
 use crate::state_machine::heads::NodeSince;
-use crate::state_machine::{Cover, Effects, Placed, Settings, StateView};
+use crate::state_machine::{CarriedOut, Cover, Effects, Placed, Settings, StateView};
 use head_map::{CoverBytes, MapWindow, RecentMap};
+use requests::RecentRequests;
 
 const HEADS: TableDefinition<'_, &str, [u8; 48]> = TableDefinition::new("heads");
 const POSITIONS: TableDefinition<'_, (&str, u64), [u8; 72]> = TableDefinition::new("positions");
@@ -41,7 +43,9 @@ const BODIES: TableDefinition<'_, (&str, u64), &[u8]> = TableDefinition::new("bo
 const CHECKPOINTS: TableDefinition<'_, u64, [u8; 40]> = TableDefinition::new("checkpoints");
 const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
 
-const META_VERSION: u32 = 2;
+const META_VERSION: u32 = 3;
+/// The version before requests were remembered.
+const META_VERSION_WITHOUT_REQUESTS: u32 = 2;
 /// The version before there was a head map.
 const META_VERSION_WITHOUT_MAP: u32 = 1;
 /// Bytes of the mark that a redb file begins with.
@@ -103,6 +107,7 @@ struct Recent {
     positions: BTreeMap<(String, u64), Placed>,
     bodies: BTreeMap<(String, u64), Bytes>,
     map: RecentMap,
+    requests: RecentRequests,
     bytes: usize,
 }
 
@@ -144,6 +149,11 @@ impl StateStore {
         if store.meta.version == META_VERSION_WITHOUT_MAP {
             store.make_map()?;
         }
+        if store.meta.version == META_VERSION_WITHOUT_REQUESTS {
+            // the flush makes their tables
+            store.meta.version = META_VERSION;
+            store.flush()?;
+        }
         if store.meta.version != META_VERSION {
             let version = store.meta.version;
             return Err(failed(&format!(
@@ -167,6 +177,10 @@ impl StateStore {
                 self.recent.bodies.insert(key.clone(), body.clone());
             }
             self.recent.positions.insert(key, new.placed);
+        }
+        for (request, carried_out) in &effects.requests {
+            self.recent.bytes += requests::bytes_of(carried_out);
+            self.recent.requests.insert(*request, carried_out.clone());
         }
     }
 
@@ -283,6 +297,7 @@ impl StateStore {
                 checkpoints.insert(issued.size.0, issued_bytes(issued))?;
             }
             self.flush_map(&transaction)?;
+            requests::flush(&transaction, &self.recent.requests, self.meta.tree_size)?;
             transaction
                 .open_table(META)?
                 .insert("state", self.meta.encode_to_vec().as_slice())?;
@@ -329,6 +344,10 @@ impl StateView for StateStore {
                 .map(|bytes| placed_from(&bytes.value())))
         };
         read().map_err(|error| self.failed(&error))
+    }
+
+    fn request(&self, request: &[u8; 32]) -> Result<Option<CarriedOut>, Error> {
+        self.find_request(request)
     }
 
     fn map_at(&self, size: u64) -> Result<Option<HeadMap>, Error> {

@@ -1,6 +1,8 @@
-//! A ledger node in a temporary directory, for tests; a replica's core and a disk in memory, for simulations.
+//! A ledger node in a temporary directory, for tests; a replica's core and a disk in memory, for simulations; decoders,
+//! for fuzzing.
 
 pub mod core;
+pub mod decoders;
 pub mod group;
 pub mod sim_disk;
 

@@ -178,14 +178,16 @@ fn kind_of_storage(error: &StorageError) -> ErrorKind {
         StorageError::TableNotFound { .. }
         | StorageError::VersionNotFound { .. }
         | StorageError::TimestampBeforeFirstVersion { .. } => ErrorKind::NotFound,
-        StorageError::TableExists { .. } => ErrorKind::AlreadyExists,
+        StorageError::TableExists { .. } | StorageError::OtherStatement { .. } => ErrorKind::AlreadyExists,
         StorageError::InvalidName { .. } | StorageError::SchemaMismatch { .. } => ErrorKind::InvalidArgument,
         StorageError::WriteConflict { .. } => ErrorKind::Aborted,
         StorageError::DiskFull => ErrorKind::ResourceExhausted,
         StorageError::Ledger(ledger) if ledger.is_retryable() => ErrorKind::Unavailable,
         StorageError::StoreStopped { .. } => ErrorKind::Unavailable,
         // Not `Unavailable`, which clients may take for leave to repeat the statement.
-        StorageError::OutcomeUnknown(_) | StorageError::ForeignCommit { .. } => ErrorKind::Aborted,
+        StorageError::CarriedOut { .. } | StorageError::OutcomeUnknown(_) | StorageError::ForeignCommit { .. } => {
+            ErrorKind::Aborted
+        }
         StorageError::Divergence { .. } | StorageError::CommitLost { .. } | StorageError::Proof(_) => {
             ErrorKind::DataLoss
         }

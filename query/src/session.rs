@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use dab_ledger::notary::Once;
 use dab_storage::LoadedSource;
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::execution::SendableRecordBatchStream;
@@ -9,7 +10,7 @@ use datafusion::execution::SendableRecordBatchStream;
 use crate::ingest::{IngestTarget, ingest};
 use crate::panics::or_error;
 use crate::sql::plan::plan_statement;
-use crate::statement::{Statement, WriteOutcome};
+use crate::statement::{Statement, WriteOutcome, carried_out};
 use crate::{Engine, Error};
 
 /// A user's session. Cheap to clone; it holds no state that one statement could leave to the next.
@@ -46,6 +47,12 @@ impl Session {
     pub async fn prepare(&self, sql: &str) -> Result<Statement, Error> {
         let planned = or_error(plan_statement(&self.engine, sql)).await?;
         Statement::new(self.engine.clone(), self.user.clone(), planned)
+    }
+
+    /// What came of a request that a write carried out before, at whichever node; `None` where none has, or it is forgotten.
+    /// Fails with [`Error::Storage`] where the request stands for another statement.
+    pub async fn carried_out(&self, once: &Once) -> Result<Option<WriteOutcome>, Error> {
+        carried_out(&self.engine, once).await
     }
 
     /// Writes rows in bulk, in one commit, as they arrive. `sources` says where they were loaded from, if from outside.

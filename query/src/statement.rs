@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use dab_ledger::notary::Once;
 use dab_proof::report::count;
 use dab_storage::{CommitContext, Committed, Error as StorageError, Pin, TableName};
 use datafusion::arrow::datatypes::{Field, SchemaRef};
@@ -35,7 +36,13 @@ pub enum Statement {
 impl Statement {
     pub(crate) fn new(engine: Arc<Engine>, user: Arc<str>, planned: Planned) -> Result<Self, Error> {
         if planned.kind.is_write() {
-            return Ok(Statement::Write(Write { engine, user, planned }));
+            let once = None;
+            return Ok(Statement::Write(Write {
+                engine,
+                user,
+                planned,
+                once,
+            }));
         }
         let Action::Read { plan } = planned.action.clone() else {
             return Err(Error::internal("a query that writes"));
@@ -188,12 +195,16 @@ impl Query {
     }
 }
 
+/// What the operations begin with that make a table.
+const CREATED: &str = "CREATE TABLE";
+
 /// A statement that changes a table or the catalog.
 #[derive(Debug, Clone)]
 pub struct Write {
     engine: Arc<Engine>,
     user: Arc<str>,
     planned: Planned,
+    once: Option<Once>,
 }
 
 /// What a write did.
@@ -208,14 +219,29 @@ pub struct WriteOutcome {
 }
 
 impl Write {
+    /// The same, to carry out a request that its client may repeat: where another write has carried it out, nothing is done,
+    /// and what came of that one is the outcome.
+    pub fn carrying_out(self, once: Once) -> Self {
+        let once = Some(once);
+        Self { once, ..self }
+    }
+
     /// Runs the write, once. The commit is durable, certified and readable when this returns.
     ///
     /// Dropping the future, like the statement's time limit, stops a write that still produces rows, and leaves
     /// nothing of it; one that has begun to commit runs to its end.
     pub async fn execute(self) -> Result<WriteOutcome, Error> {
         all_bound(&self.planned)?;
-        let engine = self.engine.clone();
-        in_own_task(&engine, move |stop| self.run(stop)).await
+        let (engine, once) = (self.engine.clone(), self.once);
+        let outcome = in_own_task(&engine, move |stop| self.run(stop)).await;
+        match (outcome, once) {
+            // another one was quicker: with its rows, or with the name of the table that this one was to make
+            (Err(error), Some(once)) => match carried_out(&engine, &once).await {
+                Ok(Some(first)) => Ok(first),
+                _ => Err(error),
+            },
+            (outcome, _) => outcome,
+        }
     }
 
     async fn run(self, stop: Stop) -> Result<WriteOutcome, Error> {
@@ -224,6 +250,7 @@ impl Write {
             user: self.user.to_string(),
             operation: self.planned.kind.word().to_owned(),
             read: self.planned.pins.clone(),
+            once: self.once,
             ..CommitContext::default()
         };
         let lake = self.engine.lake();
@@ -269,7 +296,7 @@ impl Write {
                     Err(error) => Err(error.into()),
                 }
             }
-            Action::Drop { table, if_exists } => match lake.drop_table(&table).await {
+            Action::Drop { table, if_exists } => match lake.drop_table(&table, self.once).await {
                 Ok(_receipt) => Ok(WriteOutcome::nothing(format!("table {table} dropped"))),
                 Err(StorageError::TableNotFound { .. }) if if_exists => Ok(WriteOutcome::absent(&table)),
                 Err(error) => Err(error.into()),
@@ -277,6 +304,19 @@ impl Write {
             Action::Read { .. } => Err(Error::internal("a write that reads")),
         }
     }
+}
+
+/// What came of a request that was carried out before.
+pub(crate) async fn carried_out(engine: &Engine, once: &Once) -> Result<Option<WriteOutcome>, Error> {
+    let first = engine.lake().carried_out(once).await?;
+    Ok(first.map(|first| match first.committed {
+        Some(committed) if first.operation.starts_with(CREATED) => WriteOutcome::created(committed),
+        Some(committed) => WriteOutcome::inserted(committed),
+        None => WriteOutcome::nothing(format!(
+            "{} carried out before, leaf {}",
+            first.operation, first.leaf_index
+        )),
+    }))
 }
 
 impl WriteOutcome {

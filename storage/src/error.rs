@@ -2,6 +2,7 @@
 
 use std::error::Error as StdError;
 
+use dab_proof::leaf::Subject;
 use deltalake_core::DeltaTableError;
 use deltalake_core::kernel::transaction::TransactionError;
 
@@ -141,6 +142,24 @@ pub enum Error {
         /// What is wrong with it.
         message: String,
     },
+    /// The request was carried out before, and nothing was done now; [`crate::Lake::carried_out`] tells what came of it.
+    #[error("this request was carried out before, by leaf {}", leaf_indexes.first().copied().unwrap_or_default())]
+    CarriedOut {
+        /// The leaves of the first.
+        leaf_indexes: Vec<u64>,
+    },
+    /// The client's key stands for another statement, and nothing was done; choose another key.
+    #[error("this key stands for another statement, carried out by leaf {leaf_index}")]
+    OtherStatement {
+        /// The first leaf of the other statement.
+        leaf_index: u64,
+    },
+    /// Only subjects `digest/<name>` are bound from outside; all others are written by what they are about.
+    #[error("only subjects digest/NAME can be bound this way, not {subject}")]
+    NotForeign {
+        /// The subject asked for.
+        subject: Subject,
+    },
     /// The query that feeds the write failed.
     #[error(transparent)]
     Query(datafusion::error::DataFusionError),
@@ -186,6 +205,8 @@ impl From<dab_ledger::Error> for Error {
     fn from(error: dab_ledger::Error) -> Self {
         match error {
             dab_ledger::Error::NoRoom { .. } => Error::DiskFull,
+            dab_ledger::Error::CarriedOut { leaf_indexes } => Error::CarriedOut { leaf_indexes },
+            dab_ledger::Error::OtherStatement { leaf_index } => Error::OtherStatement { leaf_index },
             other => Error::Ledger(other),
         }
     }

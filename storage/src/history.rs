@@ -52,7 +52,7 @@ pub(crate) async fn history(log: &TableLog, limit: Option<usize>) -> Result<Vec<
     Ok(records)
 }
 
-async fn record(log: &TableLog, version: TableVersion) -> Result<CommitRecord, Error> {
+pub(crate) async fn record(log: &TableLog, version: TableVersion) -> Result<CommitRecord, Error> {
     let lost = || Error::commit_lost(version);
     let commit = log.ratified(version).await?.ok_or_else(lost)?;
     let bytes = log.bytes(version).await?.ok_or_else(lost)?;

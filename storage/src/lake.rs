@@ -6,10 +6,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use arrow::datatypes::SchemaRef;
-use dab_ledger::notary::Notary;
+use dab_ledger::notary::{Notary, Once};
 use dab_ledger::reader::LedgerReader;
+use dab_proof::leaf::{SignedLeaf, Subject};
 use dab_proof::note::SigningKey;
 use dab_proof::receipt::Receipt;
+use dab_proof::tree::LeafIndex;
 use deltalake_core::kernel::StructType;
 use deltalake_core::logstore::LogStore;
 use deltalake_core::operations::create::CreateBuilder;
@@ -22,6 +24,7 @@ use tokio::sync::{Mutex as AsyncMutex, MutexGuard};
 use crate::catalog::{Catalog, CatalogEntry};
 use crate::commit::recover::recover;
 use crate::commit::{CatalogCompanion, LedgerLogStore, Operation};
+use crate::find::{LeafHash, LeafPlaces, TableFiles};
 use crate::history::{self, CommitRecord};
 use crate::object_store::DurableStore;
 use crate::table::{Table, WriteInput, Writing, commit_properties, run};
@@ -75,6 +78,9 @@ pub struct Lake {
     ledger: Ledger,
     catalog: Arc<AsyncMutex<Catalog>>,
     open: Mutex<HashMap<TableId, Table>>,
+    leaf_places: LeafPlaces,
+    /// Logs of tables that are not open, dropped ones for instance, of which somebody asked.
+    other_logs: Mutex<HashMap<TableId, Arc<TableLog>>>,
 }
 
 impl std::fmt::Debug for Lake {
@@ -106,6 +112,8 @@ impl Lake {
             ledger,
             catalog: Arc::new(AsyncMutex::new(catalog)),
             open: Mutex::default(),
+            leaf_places: LeafPlaces::default(),
+            other_logs: Mutex::default(),
         };
         if sharing == Sharing::Alone {
             lake.remove_unfinished(named.iter().chain(&dropped));
@@ -193,9 +201,9 @@ impl Lake {
     }
 
     /// Frees a table's name. Its files and its leaves stay: they are evidence.
-    pub async fn drop_table(&self, name: &TableName) -> Result<Receipt, Error> {
+    pub async fn drop_table(&self, name: &TableName, once: Option<Once>) -> Result<Receipt, Error> {
         let mut catalog = self.catalog.lock().await;
-        let receipt = catalog.drop_table(name).await?;
+        let receipt = catalog.drop_table(name, once).await?;
         // Statements that read it keep what they hold.
         let dropped = catalog.dropped();
         self.open
@@ -212,12 +220,21 @@ impl Lake {
     /// The commits of a table, whether it still has its name or not, newest first. More cannot be done with one that was
     /// dropped: what is left of it is evidence.
     pub async fn history(&self, entry: &CatalogEntry) -> Result<Vec<CommitRecord>, Error> {
-        let open = self.open.lock().get(&entry.id).cloned();
-        if let Some(table) = open {
-            return table.history(None).await;
-        }
-        let log = self.open_log(entry)?;
+        let log = self.log_of(entry)?;
         history::history(&log, None).await
+    }
+
+    /// The data files of a table, whether it still has its name or not.
+    pub fn files(&self, entry: &CatalogEntry) -> Result<TableFiles, Error> {
+        Ok(TableFiles::new(self.log_of(entry)?))
+    }
+
+    /// The leaves that have this hash, oldest first. The first question reads the whole ledger, each later one what came
+    /// since: see [`find`](crate::find).
+    pub async fn find_leaves(&self, hash: LeafHash) -> Result<Vec<(LeafIndex, SignedLeaf)>, Error> {
+        // whatever was answered before this question is among the leaves
+        self.ledger.reader.head(&Subject::catalog()).await?;
+        self.leaf_places.find(&*self.ledger.reader, hash).await
     }
 
     /// Publishes what other nodes had ratified and then did not publish: they may be gone for good. Call it from time to
@@ -321,6 +338,18 @@ impl Lake {
             }
         }
         Err(Error::TableExists { name: name.clone() })
+    }
+
+    /// The log of a table; one for all who ask, since it remembers what it has read.
+    pub(crate) fn log_of(&self, entry: &CatalogEntry) -> Result<Arc<TableLog>, Error> {
+        if let Some(table) = self.open.lock().get(&entry.id) {
+            return Ok(table.log().clone());
+        }
+        if let Some(log) = self.other_logs.lock().get(&entry.id) {
+            return Ok(log.clone());
+        }
+        let log = self.open_log(entry)?;
+        Ok(self.other_logs.lock().entry(entry.id).or_insert(log).clone())
     }
 
     fn open_log(&self, entry: &CatalogEntry) -> Result<Arc<TableLog>, Error> {

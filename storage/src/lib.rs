@@ -12,6 +12,8 @@
 pub mod catalog;
 pub mod commit;
 pub mod error;
+pub mod find;
+pub mod foreign_data;
 pub mod history;
 pub mod id;
 pub mod lake;
@@ -23,6 +25,7 @@ pub mod time_travel;
 
 mod file_writers;
 mod kernel_engine;
+mod repeated;
 mod statistics;
 mod table_log;
 mod table_root;
@@ -32,7 +35,8 @@ pub use error::Error;
 pub use history::CommitRecord;
 pub use id::{TableId, TableName, TableVersion};
 pub use lake::{Lake, Ledger, NewTable, Sharing};
-pub use public_copy::{PublicCopy, PublicCopyStatus};
+pub use public_copy::{PolicyNow, PublicCopy, PublicCopyStatus};
+pub use repeated::CarriedOut;
 pub use snapshot::{Pin, Snapshot};
 pub use table::{Table, WriteInput};
 pub use time_travel::VersionSpec;

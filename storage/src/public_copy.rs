@@ -64,12 +64,15 @@ const CHECKPOINT: &str = "checkpoint";
 /// Reads a node's own public files.
 pub type PublicFiles = Arc<dyn Source + Send + Sync>;
 
+/// Tells the ledger's policy, which changes with its members.
+pub type PolicyNow = Box<dyn Fn() -> Policy + Send + Sync>;
+
 /// Writes the public copy of a table root; one for each node.
 pub struct PublicCopy {
     store: Arc<dyn ObjectStore>,
     files: PublicFiles,
     reader: Arc<dyn LedgerReader>,
-    policy: Policy,
+    policy: PolicyNow,
     turn: AsyncMutex<Turn>,
     lag: Mutex<Lag>,
 }
@@ -102,7 +105,7 @@ impl PublicCopy {
         root: &FsPath,
         files: PublicFiles,
         reader: Arc<dyn LedgerReader>,
-        policy: Policy,
+        policy: PolicyNow,
     ) -> Result<Arc<Self>, Error> {
         Ok(Self::new(Arc::new(DurableStore::open(root)?), files, reader, policy))
     }
@@ -112,7 +115,7 @@ impl PublicCopy {
         store: Arc<dyn ObjectStore>,
         files: PublicFiles,
         reader: Arc<dyn LedgerReader>,
-        policy: Policy,
+        policy: PolicyNow,
     ) -> Arc<Self> {
         Arc::new(Self {
             store,
@@ -172,7 +175,7 @@ impl PublicCopy {
             Err(Error::Proof(error)) => Err(error),
             found => match found? {
                 Some(bytes) => SignedCheckpoint::parse(&bytes).and_then(|signed| {
-                    self.policy.verify(&signed)?;
+                    (self.policy)().verify(&signed)?;
                     Ok(signed.checkpoint().clone())
                 }),
                 None => return Ok(None),

@@ -86,6 +86,10 @@ impl Table {
         &self.shared.path
     }
 
+    pub(crate) fn log(&self) -> &Arc<TableLog> {
+        &self.shared.log
+    }
+
     /// The table at a version. Fails with [`Error::VersionNotFound`], [`Error::TimestampBeforeFirstVersion`], or
     /// [`Error::Divergence`] where a commit file up to that version is not the ratified one.
     pub async fn snapshot(&self, spec: VersionSpec) -> Result<Snapshot, Error> {

@@ -15,6 +15,7 @@ use serde_json::Value;
 use tokio::sync::Mutex as AsyncMutex;
 
 use crate::commit::{Body, stage};
+use crate::find::FilePlaces;
 use crate::lake::Ledger;
 use crate::object_store::{DurableStore, commit_path};
 use crate::{Error, TableId, TableVersion};
@@ -60,6 +61,8 @@ pub(crate) struct TableLog {
     timestamps: RwLock<HashMap<TableVersion, i64>>,
     /// The first version that is not known to be published. Recovery sets it; whoever publishes holds it.
     pub(crate) next_unpublished: AsyncMutex<TableVersion>,
+    /// Which versions add which data files, as far as somebody asked.
+    pub(crate) file_places: FilePlaces,
 }
 
 impl TableLog {
@@ -73,6 +76,7 @@ impl TableLog {
             ratified: RwLock::default(),
             timestamps: RwLock::default(),
             next_unpublished: AsyncMutex::new(TableVersion(0)),
+            file_places: FilePlaces::default(),
         })
     }
 

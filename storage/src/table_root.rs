@@ -93,7 +93,7 @@ async fn bind(subject: &Subject, name: Bytes, ledger: &Ledger) -> Result<(), Err
         operation: "TABLE ROOT".to_owned(),
         body: Some(name),
     };
-    match ratify(ledger, vec![draft]).await? {
+    match ratify(ledger, vec![draft], None).await? {
         Ratified::Certified(_) | Ratified::Conflict(_) => Ok(()),
     }
 }

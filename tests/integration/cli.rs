@@ -9,7 +9,7 @@ use dab_tests::command::{self, dab};
 
 use crate::scene::{FAILED, Scene, USAGE, expect_complaint};
 
-const VERBS: [&[&str]; 20] = [
+const VERBS: [&[&str]; 27] = [
     &[],
     &["quickstart"],
     &["serve"],
@@ -18,7 +18,9 @@ const VERBS: [&[&str]; 20] = [
     &["load", "tpch"],
     &["load", "file"],
     &["history"],
+    &["find"],
     &["prove"],
+    &["notarize"],
     &["verify"],
     &["audit", "table"],
     &["audit", "ledger"],
@@ -29,6 +31,11 @@ const VERBS: [&[&str]; 20] = [
     &["node", "found"],
     &["node", "join"],
     &["node", "status"],
+    &["node", "list"],
+    &["node", "add"],
+    &["node", "remove"],
+    &["node", "approve"],
+    &["node", "apply"],
     &["sandbox"],
 ];
 

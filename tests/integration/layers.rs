@@ -8,7 +8,7 @@ use dab_tests::workspace;
 use serde_json::Value;
 
 /// Each crate of the line and those below it that it may know. `tests` stands beside the line.
-const LINE: [(&str, &[&str]); 7] = [
+const LINE: [(&str, &[&str]); 8] = [
     ("dab-proof", &[]),
     ("dab-ledger", &["dab-proof"]),
     ("dab-storage", &["dab-ledger", "dab-proof"]),
@@ -18,6 +18,8 @@ const LINE: [(&str, &[&str]); 7] = [
     ("dab-tests", &["dab-proof"]),
     // It brings the ledger's core messages and time, so it stands inside.
     ("dab-simulation", &["dab-ledger", "dab-proof"]),
+    // It brings the ledger's decoders anything, so it stands inside too.
+    ("dab-fuzz", &["dab-ledger", "dab-proof"]),
 ];
 
 /// Crates that lock together: two versions of one would mean two worlds of types.

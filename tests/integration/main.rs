@@ -7,6 +7,7 @@ mod attacks;
 mod crash;
 mod failed_ledger;
 mod large_commits;
+mod repeat;
 mod tamper;
 
 mod concurrency;

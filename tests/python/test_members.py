@@ -19,12 +19,12 @@ def group(tmp_path_factory):
         group.stop()
 
 
-def candidate(group, name):
+def candidate(group, name, directory=None):
     """A machine of its own, with its keys and the line by which the others know it."""
-    node = Server(group.directory / name, "--tables", group.tables)
+    node = Server((directory or group.directory) / name, "--tables", group.tables)
     address = f"{node.host}:{free_port()}"
     line = node_verb("keys", "--data", node.data, "--origin", ORIGIN, "--name", name, "--address", address)
-    path = group.directory / f"{name}.line"
+    path = node.data.with_suffix(".line")
     path.write_text(line.stdout)
     return node, path
 
@@ -102,7 +102,7 @@ def test_what_cannot_be_is_refused_by_name(group, tmp_path):
     ]:
         done = node_verb(verb, "--data", data, *arguments, check=False)
         assert done.returncode != 0 and reason in done.stderr, done
-    _, line = candidate(group, "n3")
+    _, line = candidate(group, "n3", tmp_path)
     change = tmp_path / "change"
     done = node_verb("add", "--data", data, line, "-o", change, check=False)
     assert done.returncode != 0 and "name n3 of another member" in done.stderr, done

@@ -32,7 +32,7 @@ REASONS = {
     "writer_unknown": (r"is no trusted writer", r"a key that the writers file does not list"),
     "writer_not_allowed": (r"is no trusted writer", r"may not write subject"),
     "another_table": (None, r"the (receipt|head proof) is for"),
-    "body_differs": (r"the commit file('s| has)", r"the commit file is not the notarized one"),
+    "body_differs": (r"the commit file('s| has)", r"the (commit )?file is not the notarized one"),
     "contradicts_leaf": (r"commitInfo\.dab", r"commitInfo\.dab"),
     "files_root_differs": (r"the files root differs", r"its root differs"),
     "unknown_data_file": (r"the commit adds no such file", r"the commit adds no file of this name"),

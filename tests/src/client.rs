@@ -50,6 +50,12 @@ impl Client {
         Ok(Self { flight })
     }
 
+    /// The same client, whose statements carry an idempotency key.
+    pub fn with_key(mut self, key: &str) -> Self {
+        self.flight.set_header("dab-idempotency-key", key);
+        self
+    }
+
     /// The batches of a query.
     ///
     /// # Errors

@@ -96,9 +96,9 @@ impl Evidence {
             })
         });
         let artefacts = Artefacts {
-            table_id: None,
-            commit: Some(commit.as_slice().into()),
+            body: Some(commit.as_slice().into()),
             data: data.collect(),
+            ..Artefacts::default()
         };
         verify(&self.proofs[version as usize], &self.trust, artefacts)
     }

@@ -10,19 +10,23 @@ use arrow_flight::{
     },
 };
 use bytes::Bytes;
+use dab_ledger::approval::apply_change;
+use dab_proof::epoch::EpochNote;
 use prost::Message;
 use tonic::{Code, Status};
 
 use super::{prepared, session};
 use crate::{
+    add::{AddRequest, add},
     auth::Caller,
     messages::{CancelResult, SetSessionOptionsRequest},
+    receipt_metadata::{self, BoundReceipt},
     service::Service,
     status,
 };
 
 /// The actions that are offered, and what they do.
-const OFFERED: [(&str, &str); 7] = [
+const OFFERED: [(&str, &str); 9] = [
     (
         "CreatePreparedStatement",
         "Prepares a statement. Takes ActionCreatePreparedStatementRequest, gives ActionCreatePreparedStatementResult.",
@@ -50,6 +54,14 @@ const OFFERED: [(&str, &str); 7] = [
     (
         "CloseSession",
         "Ends the session. Takes CloseSessionRequest, gives CloseSessionResult.",
+    ),
+    (
+        "Notarize",
+        "Binds data that is not DAB's. Takes what POST /add takes, gives its place and the text of a .tlog-proof as JSON.",
+    ),
+    (
+        "ChangeMembers",
+        "Changes the replicas of the ledger. Takes a draft that a quorum of them has signed, gives nothing.",
     ),
 ];
 
@@ -134,6 +146,8 @@ pub(crate) async fn perform(service: &Arc<Service>, caller: &Caller, action: Act
             Ok(vec![session::set(caller, &request)?.encode_to_vec().into()])
         }
         "GetSessionOptions" => Ok(vec![session::get(caller)?.encode_to_vec().into()]),
+        "Notarize" => Ok(vec![notarize(service, caller, &body).await?]),
+        "ChangeMembers" => change_members(service, caller, &body).await.map(|()| Vec::new()),
         "CloseSession" => Ok(vec![session::close(service, caller)?.encode_to_vec().into()]),
         other => match REFUSED.iter().find(|(name, _)| *name == other) {
             Some((_, reason)) => Err(Status::unimplemented(*reason)),
@@ -142,6 +156,27 @@ pub(crate) async fn perform(service: &Arc<Service>, caller: &Caller, action: Act
             ))),
         },
     }
+}
+
+async fn notarize(service: &Service, caller: &Caller, body: &[u8]) -> Result<Bytes, Status> {
+    let request = AddRequest::parse(body)?;
+    let ledger = service.engine.lake().ledger();
+    let receipt = add(ledger, caller, request, service.limits.add_wait_max).await?;
+    let bound = BoundReceipt::new(&receipt, &service.certified().await);
+    Ok(receipt_metadata::json(&bound).into())
+}
+
+/// The signatures under the draft decide, and not who brings it.
+async fn change_members(service: &Service, caller: &Caller, body: &[u8]) -> Result<(), Status> {
+    let change = EpochNote::parse(body).map_err(|error| Status::invalid_argument(format!("not a draft: {error}")))?;
+    let ledger = service.engine.lake().ledger();
+    let changed = apply_change(&*ledger.notary, &*ledger.reader, &ledger.writer, &change).await;
+    changed.map_err(|error| match error {
+        dab_ledger::Error::Refused { .. } => Status::failed_precondition(error.to_string()),
+        error => Status::unavailable(error.to_string()),
+    })?;
+    tracing::info!(user = %caller.user, "the members of the ledger have changed");
+    Ok(())
 }
 
 /// Ends the statements that a FlightInfo names; whether there was one. Tickets of others are refused, expired ones are

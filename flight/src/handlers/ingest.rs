@@ -14,6 +14,7 @@ use tonic::Status;
 use super::statement;
 use crate::{
     auth::Caller,
+    idempotency::IDEMPOTENCY_KEY_HEADER,
     service::{CATALOG, DEFAULT_SCHEMA, Service, refuse_transaction},
     status,
     upload::Upload,
@@ -32,6 +33,12 @@ pub(crate) async fn ingest(
     mut upload: Upload,
 ) -> Result<Bytes, Status> {
     refuse_transaction(command.transaction_id.as_ref())?;
+    if caller.key.is_some() {
+        // it would have to stand for the rows, which nobody knows before they are all here
+        return Err(Status::unimplemented(format!(
+            "bulk ingest takes no {IDEMPOTENCY_KEY_HEADER}: look in dab.commits whether the rows came, before sending them again"
+        )));
+    }
     let (target, sources) = (target(&command)?, sources(&command)?);
     let sent = upload
         .schema()

@@ -17,7 +17,9 @@ use arrow_flight::{
     },
 };
 use bytes::Bytes;
+use dab_ledger::notary::Once;
 use dab_query::{Statement, WriteOutcome};
+use datafusion::common::ScalarValue;
 use parking_lot::Mutex;
 use prost::Message;
 use tonic::Status;
@@ -92,12 +94,24 @@ pub(crate) async fn create(
     request: ActionCreatePreparedStatementRequest,
 ) -> Result<PreparedStatementResult, Status> {
     refuse_transaction(request.transaction_id.as_ref())?;
-    let statement = service.prepare(caller, request.query.clone()).await?;
-    let parameters: SchemaRef = Arc::new(Schema::new(statement.parameters().to_vec()));
-    let result = match &statement {
-        Statement::Query(query) => Some(statement::result_schema(service, query).await.0),
-        Statement::Write(_) => None,
+    let (parameters, result) = match service.prepare(caller, request.query.clone()).await {
+        Ok(statement) => {
+            let result = match &statement {
+                Statement::Query(query) => Some(statement::result_schema(service, query).await.0),
+                Statement::Write(_) => None,
+            };
+            (statement.parameters().to_vec(), result)
+        }
+        // what it made or dropped the first time may stand in the way of planning it again
+        Err(error) => {
+            let once = Repeatable::new(caller, &request.query, &[]).once(0);
+            match service.carried_out(caller, once).await? {
+                Some(_) => (Vec::new(), None),
+                None => return Err(error),
+            }
+        }
     };
+    let parameters: SchemaRef = Arc::new(Schema::new(parameters));
     let encoded = |schema: &Schema| wire::encode_schema(schema).map_err(status::internal);
     let id: [u8; ID_BYTES] = secret::random().map_err(status::internal)?;
     let answer = PreparedStatementResult {
@@ -239,25 +253,30 @@ pub(crate) async fn update(
 async fn execute(service: &Service, caller: &Caller, prepared: &Prepared, rows: &Rows) -> Result<WriteOutcome, Status> {
     let mut total: Option<WriteOutcome> = None;
     let rows = &rows.values;
+    let repeatable = Repeatable::new(caller, &prepared.sql, rows);
+    if let Some(outcome) = service.carried_out(caller, repeatable.once(ALL_ROWS)).await? {
+        return Ok(outcome);
+    }
     for (i, row) in rows.iter().enumerate() {
+        let once = repeatable.once(i as u64);
+        if let Some(outcome) = service.carried_out(caller, once).await? {
+            add_up(&mut total, outcome);
+            continue;
+        }
         let planned = service.prepare(caller, prepared.sql.clone()).await?;
         if i == 0
             && rows.len() > 1
             && let Some(all) = planned.bind_rows(rows).map_err(|error| status::of_query(&error))?
         {
-            return execute_bound(service, all).await;
+            return execute_bound(service, all, repeatable.once(ALL_ROWS)).await;
         }
         let bound = planned.bind(row).map_err(|error| status::of_query(&error));
         let outcome = match bound {
-            Ok(bound) => execute_bound(service, bound).await,
+            Ok(bound) => execute_bound(service, bound, once).await,
             Err(status) => Err(status),
         };
         let outcome = outcome.map_err(|status| after_rows(status, i, rows.len()))?;
-        let before = total.as_ref().map_or(0, |total| total.rows);
-        total = Some(WriteOutcome {
-            rows: before + outcome.rows,
-            ..outcome
-        });
+        add_up(&mut total, outcome);
     }
     let nothing = || WriteOutcome {
         rows: 0,
@@ -265,6 +284,42 @@ async fn execute(service: &Service, caller: &Caller, prepared: &Prepared, rows: 
         message: "nothing to execute".to_owned(),
     };
     Ok(total.unwrap_or_else(nothing))
+}
+
+/// The counts of several executions, and what else the last one says.
+fn add_up(total: &mut Option<WriteOutcome>, outcome: WriteOutcome) {
+    let before = total.as_ref().map_or(0, |total| total.rows);
+    *total = Some(WriteOutcome {
+        rows: before + outcome.rows,
+        ..outcome
+    });
+}
+
+/// The part of a request that executes all rows of parameters in one commit; the others are rows, by their numbers.
+const ALL_ROWS: u64 = u64::MAX;
+
+/// What a caller may repeat under one key: a statement with these rows of parameters.
+struct Repeatable<'a> {
+    caller: &'a Caller,
+    sql: &'a str,
+    values: Option<String>,
+}
+
+impl<'a> Repeatable<'a> {
+    fn new(caller: &'a Caller, sql: &'a str, rows: &[Vec<ScalarValue>]) -> Self {
+        let has_values = caller.key.is_some() && rows.iter().any(|row| !row.is_empty());
+        let values = has_values.then(|| format!("{rows:?}"));
+        Self { caller, sql, values }
+    }
+
+    /// Without parameters it is the same request as the text alone makes.
+    fn once(&self, part: u64) -> Option<Once> {
+        let sql = self.sql.as_bytes();
+        match &self.values {
+            Some(values) => self.caller.once(part, &[sql, values.as_bytes()]),
+            None => self.caller.once(part, &[sql]),
+        }
+    }
 }
 
 /// An error that says which row of parameters it is about, and what became of those before.
@@ -285,9 +340,9 @@ fn after_rows(status: Status, done: usize, all: usize) -> Status {
     )
 }
 
-async fn execute_bound(service: &Service, bound: Statement) -> Result<WriteOutcome, Status> {
+async fn execute_bound(service: &Service, bound: Statement, once: Option<Once>) -> Result<WriteOutcome, Status> {
     match bound {
-        Statement::Write(write) => statement::execute(service, write).await,
+        Statement::Write(write) => statement::execute(service, write, once).await,
         Statement::Query(_) => Err(changed()),
     }
 }

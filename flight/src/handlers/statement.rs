@@ -11,6 +11,7 @@ use arrow_flight::{
     sql::{CommandStatementQuery, CommandStatementUpdate},
 };
 use bytes::Bytes;
+use dab_ledger::notary::Once;
 use dab_query::{Query, Statement, Write, WriteOutcome};
 use futures::{StreamExt, stream::BoxStream};
 use prost::Message;
@@ -42,12 +43,9 @@ pub(crate) async fn info(
     descriptor: FlightDescriptor,
 ) -> Result<FlightInfo, Status> {
     refuse_transaction(command.transaction_id.as_ref())?;
-    match prepare_unbound(service, caller, command.query).await? {
-        Statement::Query(query) => query_info(service, caller, query, descriptor).await,
-        Statement::Write(write) => {
-            let outcome = execute(service, write).await?;
-            update_info(service, caller, &outcome, descriptor).await
-        }
+    match run(service, caller, command.query).await? {
+        Ran::Query(query) => query_info(service, caller, *query, descriptor).await,
+        Ran::Write(outcome) => update_info(service, caller, &outcome, descriptor).await,
     }
 }
 
@@ -71,9 +69,33 @@ pub(crate) async fn update(
     command: CommandStatementUpdate,
 ) -> Result<Bytes, Status> {
     refuse_transaction(command.transaction_id.as_ref())?;
-    match prepare_unbound(service, caller, command.query).await? {
-        Statement::Write(write) => update_result(service, &execute(service, write).await?).await,
-        Statement::Query(_) => Err(Status::invalid_argument("this statement is a query, execute it as one")),
+    match run(service, caller, command.query).await? {
+        Ran::Write(outcome) => update_result(service, &outcome).await,
+        Ran::Query(_) => Err(Status::invalid_argument("this statement is a query, execute it as one")),
+    }
+}
+
+/// A statement that was planned, and executed if it writes.
+enum Ran {
+    Query(Box<Query>),
+    Write(Box<WriteOutcome>),
+}
+
+/// Plans a statement, and executes one that writes. Where the caller gave it a key and it was executed before, what came of
+/// it then is told; the tables that it names may be gone by now. A query may be repeated as often as one likes, whatever its
+/// key stands for: drivers send the headers of a connection with every call.
+async fn run(service: &Service, caller: &Caller, sql: String) -> Result<Ran, Status> {
+    let once = caller.once(0, &[sql.as_bytes()]);
+    let refused = match service.carried_out(caller, once).await {
+        Ok(Some(outcome)) => return Ok(Ran::Write(Box::new(outcome))),
+        Ok(None) => None,
+        Err(status) => Some(status),
+    };
+    match (prepare_unbound(service, caller, sql).await, refused) {
+        (Ok(Statement::Query(query)), _) => Ok(Ran::Query(Box::new(query))),
+        (_, Some(refused)) => Err(refused),
+        (Ok(Statement::Write(write)), None) => Ok(Ran::Write(Box::new(execute(service, write, once).await?))),
+        (Err(error), None) => Err(error),
     }
 }
 
@@ -151,7 +173,11 @@ pub(crate) async fn update_result(service: &Service, outcome: &WriteOutcome) -> 
 }
 
 /// Executes a write. If the caller goes away, it stops while it still produces rows; a commit runs to its end.
-pub(crate) async fn execute(service: &Service, write: Write) -> Result<WriteOutcome, Status> {
+pub(crate) async fn execute(service: &Service, write: Write, once: Option<Once>) -> Result<WriteOutcome, Status> {
+    let write = match once {
+        Some(once) => write.carrying_out(once),
+        None => write,
+    };
     service
         .query_threads
         .run(async move { write.execute().await.map_err(|error| status::of_query(&error)) })

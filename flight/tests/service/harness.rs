@@ -12,7 +12,7 @@ use arrow_flight::{
     sql::{CommandStatementQuery, ProstMessageExt, client::FlightSqlServiceClient},
 };
 use dab_flight::{
-    Client, Limits, QueryThreads, ServerParts, Tls, Users,
+    Authenticator, Client, Limits, QueryThreads, ServerParts, Tls, Users,
     client::{ConnectOptions, Credentials},
     install_crypto, serve,
 };
@@ -71,7 +71,7 @@ impl Node {
         let (stop, stopped) = oneshot::channel();
         let parts = ServerParts {
             engine: Arc::clone(&engine),
-            users: Arc::new(users),
+            authenticator: Arc::new(Authenticator::new(Arc::new(users), &limits).unwrap()),
             tls: Some(tls),
             limits,
             query_threads: QueryThreads::start(2).unwrap(),

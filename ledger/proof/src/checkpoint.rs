@@ -210,7 +210,43 @@ mod tests {
         signed.add(cosignature).unwrap();
         let refused = signed.note().verify(WHAT, [replica.verifier()]);
         assert!(matches!(refused, Err(Error::BadSignature { .. })));
+        assert!(checkpoint().cosign(&replica, i64::MAX as u64).is_ok());
         assert!(checkpoint().cosign(&replica, 1 << 63).is_err());
+    }
+
+    #[test]
+    fn line_is_checked_as_the_cosignature_of_one_key_under_one_head() {
+        let cosigner = |seed| SigningKey::generate_cosigner("dab/replica", &[seed; 32]).unwrap();
+        let (replica, other) = (cosigner(2), cosigner(3));
+        let line = checkpoint().cosign(&replica, 1_700_000_000).unwrap();
+        let verify = |head: &Checkpoint, key: &SigningKey| head.verify_cosignature(key.verifier(), &line);
+        assert_eq!(verify(&checkpoint(), &replica), Ok(1_700_000_000));
+        let spoiled = |spoil: fn(&mut NoteSignature)| {
+            let mut line = line.clone();
+            spoil(&mut line);
+            checkpoint().verify_cosignature(replica.verifier(), &line)
+        };
+        assert!(matches!(
+            spoiled(|line| line.key_id ^= 1),
+            Err(Error::BadSignature { .. })
+        ));
+        assert!(matches!(
+            spoiled(|line| line.name += "2"),
+            Err(Error::BadSignature { .. })
+        ));
+        let grown = Checkpoint {
+            size: TreeSize(20852164),
+            ..checkpoint()
+        };
+        assert!(matches!(verify(&grown, &replica), Err(Error::BadSignature { .. })));
+        assert!(matches!(verify(&checkpoint(), &other), Err(Error::BadSignature { .. })));
+        let renamed = SigningKey::generate_cosigner("dab/other", &[2; 32]).unwrap();
+        assert!(matches!(
+            verify(&checkpoint(), &renamed),
+            Err(Error::BadSignature { .. })
+        ));
+        let log = SigningKey::generate("dab/replica", &[2; 32]).unwrap();
+        assert!(matches!(verify(&checkpoint(), &log), Err(Error::UnsupportedKey { .. })));
     }
 
     #[test]

@@ -282,6 +282,22 @@ mod tests {
     );
 
     #[test]
+    fn name_of_a_commit_file_has_twenty_digits() {
+        assert_eq!(version_of(&name_of(7)), Some(7));
+        assert_eq!(version_of(&name_of(i64::MAX as u64)), Some(i64::MAX as u64));
+        for name in [
+            &name_of(i64::MAX as u64 + 1),
+            "7.json",
+            "+0000000000000000007.json",
+            "00000000000000000007",
+            "000000000000000000007.json",
+            ".json",
+        ] {
+            assert_eq!(version_of(name), None, "{name}");
+        }
+    }
+
+    #[test]
     fn actions_are_read() {
         let commit = CommitFile::parse(COMMIT.as_bytes()).unwrap();
         let dab = commit.dab.as_ref().unwrap();

@@ -233,6 +233,11 @@ impl EpochChange {
             );
             return Err(Error::ProofRejected { what: CHANGE, reason });
         }
+        if self.receipt.checkpoint.checkpoint().size.0 != self.receipt.index.0 + 1 {
+            let reason =
+                "its checkpoint is not the one that ends with its leaf, the last of the old members".to_owned();
+            return Err(Error::ProofRejected { what: CHANGE, reason });
+        }
         let next = Trust::from_texts(&self.epoch.text.policy, &self.epoch.text.writers, None)?;
         Ok(Trust {
             ledger: trust.ledger.clone(),

@@ -21,6 +21,7 @@ use std::path::{Path, PathBuf};
 
 use crate::audit::{audit_ledger, audit_table_expecting};
 use crate::error::Error;
+use crate::leaf::Subject;
 use crate::narrow::read_or_narrow;
 use crate::note::NOTE_BYTES_MAX;
 use crate::policy::POLICY_BYTES_MAX;
@@ -109,35 +110,38 @@ impl LedgerPlace {
     }
 }
 
-/// Checks the receipt in a file, and the artefacts given with it, against a trust folder.
-pub fn verify_file(receipt: &Path, trust_dir: &Path, commit: Option<&Path>, data: &[PathBuf]) -> Report {
-    verify_file_expecting(receipt, trust_dir, None, commit, data)
+/// What is to be checked against a receipt: [`Artefacts`], by the paths of the files.
+#[derive(Debug, Clone, Default)]
+pub struct ArtefactFiles<'a> {
+    /// The id of the table that the receipt must be for.
+    pub table_id: Option<&'a str>,
+    /// The subject that the receipt must be for.
+    pub subject: Option<&'a Subject>,
+    /// The body that the leaf binds.
+    pub body: Option<&'a Path>,
+    /// Data files that the commit adds.
+    pub data: &'a [PathBuf],
 }
 
-/// `verify_file` for the receipt of one table: with `table_id`, a receipt for any other subject is invalid.
-pub fn verify_file_expecting(
-    receipt: &Path,
-    trust_dir: &Path,
-    table_id: Option<&str>,
-    commit: Option<&Path>,
-    data: &[PathBuf],
-) -> Report {
+/// Checks the receipt in a file, and the artefacts given with it, against a trust folder.
+pub fn verify_file(receipt: &Path, trust_dir: &Path, files: &ArtefactFiles<'_>) -> Report {
     let title = format!("receipt {}", receipt.display());
     let trust = match read_trust(trust_dir) {
         Ok(trust) => trust,
         Err(error) => return untrusted(title, trust_dir, &error),
     };
     let inputs = read_needed(receipt, "receipt", RECEIPT_BYTES_MAX).and_then(|receipt| {
-        let commit = commit.map(open_needed).transpose()?;
-        let data = data.iter().map(|path| {
+        let body = files.body.map(open_needed).transpose()?;
+        let data = files.data.iter().map(|path| {
             Ok(DataArtefact {
                 path: path.display().to_string(),
                 file: open_needed(path)?,
             })
         });
         let artefacts = Artefacts {
-            table_id,
-            commit,
+            table_id: files.table_id,
+            subject: files.subject.cloned(),
+            body,
             data: data.collect::<Result<_, Error>>()?,
         };
         Ok((receipt, artefacts))

@@ -113,5 +113,6 @@ mod tests {
         let spoiled = hash.to_string().replace('=', "");
         assert!(spoiled.parse::<Hash>().is_err());
         assert!(format!("{hash} ").parse::<Hash>().is_err());
+        assert_eq!(format!("{hash:?}"), format!("Hash({hash})"));
     }
 }

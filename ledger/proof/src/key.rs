@@ -352,7 +352,11 @@ mod tests {
         let text = key.to_text();
         assert!(text.starts_with("PRIVATE+KEY+dab/writer+"));
         assert_eq!(SigningKey::from_text(&text).unwrap().verifier(), key.verifier());
-        assert!(!format!("{key:?}").contains(text.rsplit('+').next().unwrap()));
+        assert_eq!(format!("{key:?}"), "SigningKey(dab/writer, secret not shown)");
+        assert_eq!(
+            format!("{:?}", key.verifier()),
+            format!("VerifierKey({})", key.verifier())
+        );
         for spoiled in [
             &text[1..],
             &text[..text.len() - 1],
@@ -367,5 +371,22 @@ mod tests {
             SigningKey::from_text(&cosigner.to_text()).unwrap().verifier(),
             cosigner.verifier()
         );
+    }
+    #[test]
+    fn name_is_as_long_as_it_may_be_and_no_longer() {
+        let named = |bytes: usize| SigningKey::generate(&"n".repeat(bytes), &[7; 32]);
+        assert!(named(KEY_NAME_BYTES_MAX).is_ok());
+        assert!(named(KEY_NAME_BYTES_MAX + 1).is_err());
+    }
+
+    #[test]
+    fn cosignature_at_the_last_time_counts_and_one_behind_it_does_not() {
+        let key = SigningKey::generate_cosigner("dab/witness", &[7; 32]).unwrap();
+        let last = i64::MAX as u64;
+        for (time, good) in [(last, true), (last + 1, false), (last + 2, false)] {
+            let signature = key.sign_cosignature("text\n", time);
+            let verified = key.verifier().verify("text\n", &signature);
+            assert_eq!(verified, good.then_some(Some(time)));
+        }
     }
 }

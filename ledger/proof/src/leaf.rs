@@ -15,15 +15,13 @@
 //! lowercase: a statement has exactly one text. The bytes of the whole note, with its one signature, are the entry
 //! that is hashed into the tree.
 
+mod body;
 mod signed;
 mod subject;
 
+pub use body::{BodyDigest, BodyHasher};
 pub use signed::{LEAF_BYTES_MAX, SignedLeaf};
 pub use subject::{SUBJECT_BYTES_MAX, Subject};
-
-use std::fmt;
-
-use sha2::{Digest, Sha256};
 
 use crate::error::Error;
 use crate::hash::Hash;
@@ -35,17 +33,6 @@ pub const OPERATION_BYTES_MAX: usize = 64;
 
 const WHAT: &str = "leaf";
 const HEADER: &str = "dab/leaf/v1";
-
-/// Both digests and the length of a body, which for a table is its commit file exactly as published.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct BodyDigest {
-    /// BLAKE3 of the bytes.
-    pub blake3: [u8; 32],
-    /// SHA-256 of the bytes, for auditors who have only common tools.
-    pub sha256: [u8; 32],
-    /// Number of bytes.
-    pub bytes: u64,
-}
 
 /// Root over the data files that a commit adds (see `commit_file::files_root`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,22 +60,6 @@ pub struct Leaf {
     pub files: Option<FilesRoot>,
     /// Name of the operation, such as `WRITE`: printable ASCII, words parted by single spaces.
     pub operation: String,
-}
-
-impl BodyDigest {
-    /// Digests of `body`.
-    pub fn of(body: &[u8]) -> BodyDigest {
-        BodyDigest {
-            blake3: *blake3::hash(body).as_bytes(),
-            sha256: Sha256::digest(body).into(),
-            bytes: body.len() as u64,
-        }
-    }
-
-    /// True when `body` has this length and both digests.
-    pub fn matches(&self, body: &[u8]) -> bool {
-        *self == BodyDigest::of(body)
-    }
 }
 
 impl Leaf {
@@ -119,7 +90,7 @@ impl Leaf {
             subject: lines.value("subject")?.parse()?,
             sequence: lines.read("sequence", text::decimal)?,
             parent: lines.read("parent", |value| optional(value, |value| value.parse().ok()))?,
-            body: lines.read("body", read_body)?,
+            body: lines.read("body", body::read)?,
             files: lines.read("files", |value| optional(value, read_files))?,
             operation: lines.value("operation")?.to_owned(),
         };
@@ -163,13 +134,6 @@ impl Leaf {
     }
 }
 
-impl fmt::Display for BodyDigest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (blake3, sha256) = (text::hex_encode(&self.blake3), text::hex_encode(&self.sha256));
-        write!(f, "blake3:{blake3} sha256:{sha256} {}", self.bytes)
-    }
-}
-
 /// Takes a statement apart line by line.
 struct Lines<'a> {
     rest: &'a str,
@@ -204,16 +168,6 @@ fn optional<T>(value: &str, read: impl FnOnce(&str) -> Option<T>) -> Option<Opti
     } else {
         read(value).map(Some)
     }
-}
-
-fn read_body(value: &str) -> Option<BodyDigest> {
-    let (blake3, rest) = value.strip_prefix("blake3:")?.split_once(' ')?;
-    let (sha256, bytes) = rest.strip_prefix("sha256:")?.split_once(' ')?;
-    Some(BodyDigest {
-        blake3: text::hex_decode(blake3)?,
-        sha256: text::hex_decode(sha256)?,
-        bytes: text::decimal(bytes)?,
-    })
 }
 
 fn read_files(value: &str) -> Option<FilesRoot> {

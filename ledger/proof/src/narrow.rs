@@ -64,3 +64,40 @@ fn width_in(name: &str) -> Option<u16> {
     let width = text::decimal(name)?;
     (1..u64::from(HASHES_PER_TILE)).contains(&width).then_some(width as u16)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+    use crate::hash::leaf_hash;
+    use crate::tile::encode_tile;
+
+    /// A folder whose partial tile is listed, and gone when it is to be read: the tree has outgrown it.
+    struct Growing {
+        looks: Cell<usize>,
+    }
+
+    impl Stored for Growing {
+        fn read_stored(&self, path: &str) -> Result<Option<Vec<u8>>, Error> {
+            let full = encode_tile(&[leaf_hash(b"x"); HASHES_PER_TILE as usize]);
+            Ok((path == "tile/0/000" && self.looks.get() > 1).then_some(full))
+        }
+
+        fn list_stored(&self, _folder: &str) -> Result<Vec<String>, Error> {
+            self.looks.set(self.looks.get() + 1);
+            Ok(if self.looks.get() == 1 {
+                vec!["5".to_owned()]
+            } else {
+                vec![]
+            })
+        }
+    }
+
+    #[test]
+    fn file_that_goes_between_the_list_and_the_read_is_looked_for_again() {
+        let looks = Cell::new(0);
+        let read = read_or_narrow(&Growing { looks }, "tile/0/000.p/3").unwrap();
+        assert_eq!(read, Some(encode_tile(&[leaf_hash(b"x"); 3])));
+    }
+}

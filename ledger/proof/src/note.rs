@@ -290,6 +290,18 @@ mod tests {
     }
 
     #[test]
+    fn note_has_as_many_signatures_as_it_may_and_no_more() {
+        let mut note = SignedNote::sign("one\n", &key("a", 1)).unwrap();
+        let line = |seed| NoteSignature::by(&key("f", seed), vec![seed]);
+        for seed in 1..NOTE_SIGNATURES_MAX as u8 {
+            note.add(line(seed)).unwrap();
+        }
+        assert_eq!(SignedNote::parse(&note.to_bytes()).as_ref(), Ok(&note));
+        assert!(matches!(note.add(line(200)), Err(Error::Malformed { .. })));
+        assert_eq!(note.signatures().len(), NOTE_SIGNATURES_MAX);
+    }
+
+    #[test]
     fn what_is_no_note_is_refused() {
         let line = SignedNote::sign("one\n", &key("a", 1)).unwrap().signatures()[0].line();
         for note in [

@@ -3,6 +3,7 @@
 use std::io::Read;
 
 use crate::error::Error;
+use crate::leaf::{BodyDigest, BodyHasher};
 
 /// Read access to the public files of a ledger. Paths are those of C2SP `tlog-tiles`: `checkpoint`,
 /// `tile/0/x001/067.p/8`, `tile/entries/000`.
@@ -81,15 +82,30 @@ impl OpenFile<'_> {
     /// # Errors
     /// Those of the reader.
     pub(crate) fn digest(self) -> std::io::Result<(u64, [u8; 32])> {
-        let mut reader = self.reader.take(self.size);
         let mut hasher = blake3::Hasher::new();
+        self.read_pieces(|piece| {
+            hasher.update(piece);
+        })?;
+        Ok((hasher.count(), *hasher.finalize().as_bytes()))
+    }
+
+    /// What a leaf that binds it has to say.
+    ///
+    /// # Errors
+    /// Those of the reader.
+    pub fn body_digest(self) -> std::io::Result<BodyDigest> {
+        let mut hasher = BodyHasher::default();
+        self.read_pieces(|piece| hasher.update(piece))?;
+        Ok(hasher.finish())
+    }
+
+    fn read_pieces(self, mut take: impl FnMut(&[u8])) -> std::io::Result<()> {
+        let mut reader = self.reader.take(self.size);
         let mut buffer = vec![0; 64 * 1024];
         loop {
             match reader.read(&mut buffer) {
-                Ok(0) => return Ok((hasher.count(), *hasher.finalize().as_bytes())),
-                Ok(bytes) => {
-                    hasher.update(&buffer[..bytes]);
-                }
+                Ok(0) => return Ok(()),
+                Ok(bytes) => take(&buffer[..bytes]),
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }

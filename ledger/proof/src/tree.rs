@@ -185,5 +185,7 @@ mod tests {
             frontier.push(leaf_hash(&leaf.to_be_bytes()));
         }
         assert!(Frontier::from_hashes(TreeSize(3), vec![empty_root()]).is_err());
+        assert!(Frontier::from_hashes(TreeSize(TREE_SIZE_MAX), vec![empty_root()]).is_ok());
+        assert!(Frontier::from_hashes(TreeSize(TREE_SIZE_MAX + 1), vec![empty_root(); 2]).is_err());
     }
 }

@@ -1,5 +1,6 @@
 //! Checks one receipt, and the artefacts that it speaks about: what `dab verify` and `dab-verify verify` do.
 
+mod body;
 mod commit;
 mod data;
 
@@ -30,8 +31,10 @@ pub struct Artefacts<'a> {
     /// The id of the table that the receipt must be for. Without it the receipt may be for any: no name of a file or of
     /// a table is bound to the id.
     pub table_id: Option<&'a str>,
-    /// The body that the leaf binds: for a table, the commit file.
-    pub commit: Option<OpenFile<'a>>,
+    /// The subject that the receipt must be for, where that is no table.
+    pub subject: Option<Subject>,
+    /// The body that the leaf binds: for a table, the commit file; for a subject `digest/...` a file of any size.
+    pub body: Option<OpenFile<'a>>,
     /// Data files that the commit adds. They need the commit.
     pub data: Vec<DataArtefact<'a>>,
 }
@@ -50,11 +53,22 @@ pub fn verify(receipt: &[u8], trust: &Trust, artefacts: Artefacts<'_>) -> Report
     note_receipt(&mut report, &verified);
     let leaf = verified.leaf.leaf();
     check_subject(&mut report, "receipt", &leaf.subject, artefacts.table_id);
-    let body = match artefacts.commit {
-        Some(body) => check_body(&mut report, leaf, body),
-        None => {
+    if let Some(expected) = &artefacts.subject {
+        body::check_name(&mut report, &leaf.subject, expected);
+    }
+    let body = match (artefacts.body, leaf.subject.table_id()) {
+        (Some(body), Some(_)) => check_body(&mut report, leaf, body),
+        (Some(body), None) => {
+            body::check(&mut report, leaf, body);
+            None
+        }
+        (None, table) => {
+            let advice = match table {
+                Some(_) => "give --commit",
+                None => "give the file, and this proof with --proof",
+            };
             report.leave_out(format!(
-                "the body of {} bytes that the leaf binds: give --commit",
+                "the body of {} bytes that the leaf binds: {advice}",
                 leaf.body.bytes
             ));
             None
@@ -69,6 +83,9 @@ pub fn verify(receipt: &[u8], trust: &Trust, artefacts: Artefacts<'_>) -> Report
     report.leave_out("what was notarized after this checkpoint: audit the table or the ledger for that");
     if leaf.subject.table_id().is_some() {
         report.leave_out("the user named in the commit: that is the writer's word");
+    }
+    if leaf.subject.digest_name().is_some() {
+        report.leave_out("for whom the writer signed: no leaf names a user, nor where the bytes came from");
     }
     report
 }
@@ -134,8 +151,8 @@ struct Body {
     genuine: bool,
 }
 
-/// Checks the body against the leaf. For a table, returns the commit that it is, be it the notarized one or not: a
-/// forged commit is still compared with its files, to say as much as can be said.
+/// Checks a table's commit file against the leaf. Returns the commit that it is, be it the notarized one or not: a forged
+/// commit is still compared with its files, to say as much as can be said.
 fn check_body(report: &mut Report, leaf: &Leaf, body: OpenFile<'_>) -> Option<Body> {
     let place = || {
         Finding::default()

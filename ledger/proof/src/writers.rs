@@ -148,6 +148,15 @@ mod tests {
         assert!(allowed(0, "table/a") && allowed(0, "table/ab") && allowed(0, "catalog"));
         assert!(!allowed(0, "table/b") && !allowed(0, "catalog2") && !allowed(0, "access"));
         assert!(allowed(1, "access"));
+        let globs: Vec<_> = writers.iter().map(Writer::globs).collect();
+        assert_eq!(globs, [&["table/a*", "catalog"][..], &["*"]]);
+    }
+
+    #[test]
+    fn glob_is_as_long_as_a_subject_may_be_and_no_longer() {
+        let read = |bytes: usize| Writers::parse(format!("{} {}\n", vkey("a", 1), "t".repeat(bytes)).as_bytes());
+        assert!(read(SUBJECT_BYTES_MAX).is_ok());
+        assert!(read(SUBJECT_BYTES_MAX + 1).is_err());
     }
 
     #[test]

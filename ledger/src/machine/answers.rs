@@ -52,7 +52,7 @@ pub(super) enum DecidedAnswer {
 pub(super) enum DecidedOutcome {
     /// The leaves, where they are new; one that stood before is read again.
     Accepted(Vec<(LeafIndex, Option<SignedLeaf>)>),
-    Other(Outcome),
+    Other(Result<Outcome, Error>),
 }
 
 impl Machine {
@@ -79,7 +79,7 @@ impl Machine {
                 }
             }
             DecidedAnswer::Proposal(answer, DecidedOutcome::Other(outcome)) => {
-                let _ = answer.send(Ok(outcome));
+                let _ = answer.send(outcome);
             }
             DecidedAnswer::Proposal(answer, DecidedOutcome::Accepted(leaves)) => {
                 let receipts: Result<Vec<_>, Error> = leaves.into_iter().map(|leaf| self.receipt(leaf)).collect();

@@ -10,9 +10,10 @@ use dab_proof::tree::TreeSize;
 use super::Machine;
 use crate::Error;
 use crate::epoch::Epoch;
+use crate::members::Member;
 use crate::policies::Policies;
 use crate::shared::{leaf_at, receipt};
-use crate::state_machine::StateView;
+use crate::state_machine::{Settings, StateView};
 use crate::state_store::StateStore;
 
 impl Machine {
@@ -20,6 +21,14 @@ impl Machine {
     pub(super) fn begin_epoch(&mut self, epoch: &Epoch) {
         tracing::info!(members = epoch.members.count(), "the members of the ledger change");
         self.certifier.succeed(self.tiles.size(), epoch.policy().clone());
+        self.know(epoch);
+    }
+
+    /// Remembers who is a member, and who was.
+    pub(super) fn know(&mut self, epoch: &Epoch) {
+        self.known_members
+            .extend(epoch.members.iter().map(|member| (member.id.0, member.clone())));
+        self.epoch = Some(epoch.clone());
     }
 
     /// Keeps the certificate of a change of the members, when this checkpoint is that: those who trust the old ones need it,
@@ -47,10 +56,66 @@ impl Machine {
         self.shared
             .write(|_, state| state.meta.epoch_changes.push(change.to_text()))?;
         self.epoch_checkpoints.push(checkpoint.clone());
-        // durable before a checkpoint that only the new members certify is
+        // nothing larger is cosigned before this is durable
         self.flush_wanted = true;
-        self.shared.show_epoch(Arc::new(epoch));
+        self.show_epoch(epoch);
         Ok(())
+    }
+
+    /// One that was invited has been told of a later epoch than those that it comes to first.
+    fn show_epoch(&self, epoch: Epoch) {
+        let came = |epoch: &Epoch| epoch.writers().iter().count();
+        if self.shared.epoch_now().is_none_or(|shown| came(&shown) <= came(&epoch)) {
+            self.shared.show_epoch(Arc::new(epoch));
+        }
+        self.show_peers();
+    }
+
+    /// Whom to be connected to: the members, and whoever raft still counts.
+    pub(super) fn show_peers(&self) {
+        let Some(shown) = self.shared.epoch_now() else {
+            return;
+        };
+        let mut peers: Vec<Member> = shown.members.iter().cloned().collect();
+        let gone = self.known_members.values();
+        let gone = gone.filter(|member| shown.members.get(member.id).is_none() && self.voters.contains(&member.id.0));
+        peers.extend(gone.cloned());
+        self.shared.show_peers(peers);
+    }
+
+    /// The changes whose certificates are durable bind nobody any more.
+    pub(super) fn settle_epochs(&mut self) -> Result<(), Error> {
+        let changes = self.shared.read(|_, state| Ok(state.meta.epoch_changes.len()))?;
+        self.certifier.settle(changes);
+        Ok(())
+    }
+
+    /// Shows the epoch of a state that was taken over.
+    pub(super) fn show_epoch_of_state(&mut self) -> Result<(), Error> {
+        self.settle_epochs()?;
+        if let Some(epoch) = self.shared.read(|_, state| epoch_shown(state))? {
+            self.show_epoch(epoch);
+        }
+        Ok(())
+    }
+
+    /// How many changes of the members are applied.
+    pub(crate) fn members_changes(&self) -> Result<usize, Error> {
+        let head = self.shared.read(|_, state| state.head(&Subject::members()))?;
+        Ok(head.map_or(0, |head| head.sequence as usize + 1))
+    }
+
+    /// The raft ids of those who founded the ledger; none where the node certifies alone.
+    pub(crate) fn members_founded(&self) -> Vec<u64> {
+        self.founded.clone()
+    }
+
+    /// Whom raft counts and who has gone, and who is new and not counted yet; `None` where the node certifies alone.
+    pub(crate) fn members_beyond_raft(&self) -> Option<(Vec<u64>, Vec<u64>)> {
+        let members: Vec<u64> = self.epoch.as_ref()?.members.iter().map(|member| member.id.0).collect();
+        let gone = self.voters.iter().copied().filter(|id| !members.contains(id)).collect();
+        let new = members.iter().copied().filter(|id| !self.voters.contains(id)).collect();
+        Some((gone, new))
     }
 
     /// The certified checkpoint that a replica needs next which has `size` leaves: that of a change of the members, if there
@@ -72,11 +137,24 @@ impl Machine {
         })
     }
 
-    /// The epoch of what is applied; `None` where the node certifies alone.
-    pub(crate) fn epoch(&self) -> Result<Option<Epoch>, Error> {
-        let settings = self.settings()?;
-        let epoch = settings.map_or(Ok(None), |settings| settings.epoch());
-        epoch.map_err(|error| unreadable(&error))
+    /// Remembers the epochs that the state has, and the one that it begins with.
+    pub(super) fn know_epochs(&mut self, founded: &Settings) -> Result<(), Error> {
+        let changes = self.shared.read(|_, state| Ok(state.meta.epoch_changes.clone()))?;
+        if let Some(epoch) = founded.epoch().map_err(|error| unreadable(&error))? {
+            self.founded = epoch.members.iter().map(|member| member.id.0).collect();
+            self.know(&epoch);
+        }
+        for text in changes {
+            let (change, _) = EpochChange::parse(text.as_bytes())?;
+            self.know(&Epoch::read(change.epoch.text().clone()).map_err(|error| unreadable(&error))?);
+        }
+        // the last one may not be certified yet
+        if let Some(settings) = self.settings()?
+            && let Some(epoch) = settings.epoch().map_err(|error| unreadable(&error))?
+        {
+            self.know(&epoch);
+        }
+        Ok(())
     }
 }
 
@@ -90,10 +168,8 @@ pub(crate) fn policies_in(state: &StateStore, first: dab_proof::policy::Policy) 
         let body = state.body(&Subject::members(), sequence)?.unwrap_or_default();
         let last_size = TreeSize(placed.leaf_index.0 + 1);
         policies.begin(last_size, epoch_in(&body)?.policy().clone());
-        if (sequence as usize) < state.meta.epoch_changes.len() {
-            policies.certified(last_size);
-        }
     }
+    policies.settle(state.meta.epoch_changes.len());
     Ok(policies)
 }
 

@@ -4,29 +4,27 @@
 //! The state goes forward in steps, each durable as any flush is. From the first one on it notes whither, so that a restart
 //! goes on from there, before raft runs: the raft log has nothing to say about a tree that is ahead of it.
 
-use std::sync::Arc;
-
 use dab_proof::checkpoint::SignedCheckpoint;
 use prost_for_raft::Message as _;
 
 use super::Machine;
-use super::epochs::{epoch_checkpoints_in, epoch_shown};
+use super::epochs::epoch_checkpoints_in;
 use crate::Error;
 use crate::raft::Position;
-use crate::snapshot::staging::LeafAndBody;
-use crate::snapshot::{SnapshotBytes, Target};
+use crate::raft_snapshot::staging::Taken;
+use crate::raft_snapshot::{RaftSnapshotData, Target};
 use crate::state_machine::entry::{Content, Group, ProposalBytes, StatementBytes};
 use crate::state_machine::{Settings, apply};
 
 impl Machine {
     /// What another replica may begin from, as its position and the data of a raft snapshot; `None` while something that is
     /// applied is not certified.
-    pub(crate) fn snapshot(&mut self) -> Result<Option<(Position, SnapshotBytes)>, Error> {
+    pub(crate) fn raft_snapshot(&mut self) -> Result<Option<(Position, RaftSnapshotData)>, Error> {
         if self.replaying || self.is_installing()? || self.tiles.size() != self.certifier.certified_size() {
             return Ok(None);
         }
         let epoch_changes = self.shared.read(|_, state| Ok(state.meta.epoch_changes.clone()))?;
-        let data = SnapshotBytes::new(epoch_changes, self.certifier.certified());
+        let data = RaftSnapshotData::new(epoch_changes, self.certifier.certified());
         Ok(Some((self.applied, data)))
     }
 
@@ -51,26 +49,29 @@ impl Machine {
     ///
     /// [`Error::Inconsistent`] when one of them could not have entered the ledger here: then a quorum has certified what it
     /// must not.
-    pub(crate) fn take_over(&mut self, leaves: Vec<LeafAndBody>) -> Result<(), Error> {
+    pub(crate) fn take_over(&mut self, leaves: Vec<Taken>) -> Result<(), Error> {
         // such a leaf ends its entry, and those behind it are judged by others
-        let runs = leaves.chunk_by(|(before, _), _| !before.leaf().subject.is_members());
+        let runs = leaves.chunk_by(|before, _| !before.leaf.leaf().subject.is_members());
         runs.map(<[_]>::to_vec).try_for_each(|run| self.take_over_entry(run))
     }
 
-    fn take_over_entry(&mut self, leaves: Vec<LeafAndBody>) -> Result<(), Error> {
-        let count = leaves.len();
-        let proposals = leaves.into_iter().map(|(leaf, body)| {
+    fn take_over_entry(&mut self, taken: Vec<Taken>) -> Result<(), Error> {
+        let count = taken.len();
+        let requests: Vec<_> = taken.iter().filter_map(|taken| taken.request.clone()).collect();
+        let proposals = taken.into_iter().map(|Taken { leaf, body, .. }| {
             let leaf = leaf.bytes().to_vec();
             ProposalBytes {
                 statements: vec![StatementBytes { leaf, body }],
                 request: Vec::new(),
+                once: None,
             }
         });
         let content = Content::Group(Group {
             proposals: proposals.collect(),
         });
         let size = self.tiles.size();
-        let effects = self.shared.read(|_, state| apply(state, content))?;
+        let mut effects = self.shared.read(|_, state| apply(state, content))?;
+        effects.requests = requests;
         if effects.leaves.len() != count {
             // an accepted one that is no new leaf stands in the ledger already
             let first = effects
@@ -137,17 +138,25 @@ impl Machine {
         self.shared.write(|_, state| state.meta.installing.clear())
     }
 
+    /// Makes durable that nothing is left to be finished, where no raft runs yet.
+    pub(crate) fn flush_installed(&mut self, target: &Target) -> Result<(), Error> {
+        let checkpoint = target.checkpoint.as_ref().map(SignedCheckpoint::to_bytes);
+        self.shared
+            .write(|_, state| state.meta.checkpoint = checkpoint.unwrap_or_default())?;
+        self.shared.read(|_, state| state.flush())
+    }
+
     /// Goes on from the target: shows its checkpoint, and answers what that covers.
     pub(crate) fn go_on_from(&mut self, target: &Target) -> Result<(), Error> {
+        self.voters
+            .clone_from(&target.raft.get_metadata().get_conf_state().voters);
+        self.show_epoch_of_state()?;
         if let Some(signed) = &target.checkpoint
             && signed.checkpoint().size > self.certifier.certified_size()
         {
             self.certifier.restore(signed.clone())?;
         }
         self.expected = None;
-        if let Some(epoch) = self.shared.read(|_, state| epoch_shown(state))? {
-            self.shared.show_epoch(Arc::new(epoch));
-        }
         self.show_certified()?;
         self.decide_reads();
         self.tidy()

@@ -33,18 +33,23 @@ impl Node {
 
 /// Keeps the connections and the trust directory those of the members, for as long as it runs.
 pub(super) async fn follow(shared: Arc<Shared>, transport: Arc<Transport>, dirs: Directories) {
-    let mut epochs = shared.epoch();
+    let (mut epochs, mut peers) = (shared.epoch(), shared.peers());
     loop {
+        let connected = peers.borrow_and_update().iter().map(Member::peer).collect();
+        transport.set_peers(connected);
         let epoch = epochs.borrow_and_update().clone();
         if let Some(epoch) = epoch {
-            transport.set_peers(epoch.members.iter().map(Member::peer).collect());
             let (shared, dirs) = (Arc::clone(&shared), dirs.clone());
             let written = tokio::task::spawn_blocking(move || write_trust(&shared, &dirs, &epoch)).await;
             if let Ok(Err(error)) = written {
                 tracing::error!(%error, "cannot write whom auditors are to trust now");
             }
         }
-        if epochs.changed().await.is_err() {
+        let changed = tokio::select! {
+            changed = epochs.changed() => changed,
+            changed = peers.changed() => changed,
+        };
+        if changed.is_err() {
             return;
         }
     }
@@ -52,13 +57,17 @@ pub(super) async fn follow(shared: Arc<Shared>, transport: Arc<Transport>, dirs:
 
 /// The files that auditors are given: who counts now, and how those who trust earlier members come to trust these.
 fn write_trust(shared: &Shared, dirs: &Directories, epoch: &Epoch) -> Result<(), Error> {
-    let changes = shared.read(|_, state| Ok(state.meta.epoch_changes.concat()))?;
+    let (changes, count) = shared.read(|_, state| {
+        let changes = &state.meta.epoch_changes;
+        Ok((changes.concat(), format!("{}\n", changes.len())))
+    })?;
     if changes.is_empty() {
         // the founding's files stand
         return Ok(());
     }
     for (name, text) in [
         ("changes", &changes),
+        ("epoch", &count),
         ("policy", &epoch.text.policy),
         ("writers", &epoch.text.writers),
     ] {

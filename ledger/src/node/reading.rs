@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 use super::Node;
 use crate::Error;
 use crate::members::Member;
+use crate::notary::Once;
 use crate::pool::Command;
 use crate::reader::{Certified, Head, IssuedCheckpoint, LEAVES_PER_CALL_MAX, LedgerReader, Notarized, ReplicaStatus};
 use crate::shared::{leaf_at, receipt};
@@ -57,6 +58,11 @@ impl LedgerReader for Node {
         let checkpoint = self.checkpoint().await?;
         let leaf = leaf_at(&self.shared.files, leaf_index, checkpoint.checkpoint().size)?;
         receipt(&self.shared.files, &checkpoint, leaf_index, leaf)
+    }
+
+    async fn carried_out(&self, once: &Once) -> Result<Option<Vec<LeafIndex>>, Error> {
+        self.catch_up_unless_failed().await?;
+        self.shared.carried_out(once)
     }
 
     async fn body(&self, subject: &Subject, sequence: u64) -> Result<Option<Bytes>, Error> {

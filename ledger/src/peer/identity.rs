@@ -106,7 +106,7 @@ impl PeerIdentity {
         Self::from_pem(&pem).ok_or_else(|| Error::setting(path, "it does not hold a private key (PKCS#8, PEM)"))
     }
 
-    fn from_pem(pem: &[u8]) -> Option<Self> {
+    pub(super) fn from_pem(pem: &[u8]) -> Option<Self> {
         let key = any_supported_type(&PrivateKeyDer::from_pem_slice(pem).ok()?).ok()?;
         let public_key_info = key.public_key()?.to_vec();
         Some(Self {

@@ -93,6 +93,8 @@ mod queue;
 mod remote;
 mod task;
 
+#[cfg(feature = "testing")]
+pub(crate) mod decoders;
 #[cfg(test)]
 mod tests;
 

@@ -13,16 +13,15 @@
 //!
 //! A crash between any two steps leaves a log whose replay comes to the same place.
 
+mod raft_snapshots;
 #[cfg(test)]
 mod tests;
 
 use std::cell::Cell;
 
 use prost_for_raft::Message as _;
-use raft::eraftpb::{
-    ConfChange, ConfState, Entry, EntryType, HardState, Message, MessageType, Snapshot, SnapshotMetadata,
-};
-use raft::{Config, INVALID_ID, ProgressState, RawNode, SnapshotStatus, StateRole};
+use raft::eraftpb::{ConfChange, ConfState, Entry, EntryType, HardState, Message, MessageType, Snapshot};
+use raft::{Config, INVALID_ID, RawNode, StateRole};
 
 use super::log_storage::{Batch, LogStorage};
 use super::logger::logger;
@@ -185,77 +184,6 @@ impl Driver {
         self.node.report_unreachable(id);
     }
 
-    /// Why a snapshot that `from` sends is of no use here, or refused.
-    ///
-    /// # Errors
-    ///
-    /// The refusal of [`guard::admit_snapshot`].
-    pub(crate) fn admit_snapshot(&self, from: u64, message: &Message) -> Result<(), Refusal> {
-        guard::admit_snapshot(&self.node, from, message)
-    }
-
-    /// Whether the log lacks what comes before a position, so that a snapshot of it is needed.
-    pub(crate) fn lacks(&self, at: Position) -> bool {
-        let raft_log = &self.node.raft.raft_log;
-        at.index > raft_log.committed && raft_log.term(at.index).ok() != Some(at.term)
-    }
-
-    /// Whether this replica follows a leader that it knows.
-    pub(crate) fn follows(&self) -> bool {
-        self.leader().is_some_and(|leader| leader != self.node.raft.id)
-    }
-
-    /// Gives raft a snapshot, all of whose leaves are here, as if the present leader had sent it: what is certified is so
-    /// whoever leads. Somebody has to.
-    pub(crate) fn take_snapshot(&mut self, snapshot: Snapshot) -> Result<(), Error> {
-        let raft = &self.node.raft;
-        let mut message = Message {
-            msg_type: MessageType::MsgSnapshot as i32,
-            from: raft.leader_id,
-            to: raft.id,
-            term: raft.term,
-            ..Message::default()
-        };
-        message.set_snapshot(snapshot);
-        self.node.step(message).map_err(raft_error)
-    }
-
-    /// Whether another replica needs a snapshot that is not there.
-    pub(crate) fn snapshot_is_wanted(&self) -> bool {
-        self.leads() && self.node.store().snapshot_wanted.get()
-    }
-
-    /// Has the state at `at` for those who need a snapshot.
-    pub(crate) fn offer_snapshot(&mut self, at: Position, data: Vec<u8>) {
-        let storage = self.node.mut_store();
-        let mut metadata = SnapshotMetadata {
-            index: at.index,
-            term: at.term,
-            ..SnapshotMetadata::default()
-        };
-        metadata.set_conf_state(storage.conf_state.clone());
-        let mut snapshot = Snapshot {
-            data,
-            ..Snapshot::default()
-        };
-        snapshot.set_metadata(metadata);
-        storage.snapshot = Some(snapshot);
-        storage.snapshot_wanted.set(false);
-    }
-
-    /// Replicas to which a snapshot was sent and which have not answered.
-    pub(crate) fn awaiting_snapshot(&self) -> Vec<u64> {
-        let waits =
-            |(id, progress): (&u64, &raft::Progress)| (progress.state == ProgressState::Snapshot).then_some(*id);
-        let progress = self.node.raft.prs().iter();
-        progress.filter_map(waits).collect()
-    }
-
-    /// Tells raft that a snapshot may not have arrived: it sends another one.
-    pub(crate) fn snapshot_may_be_lost(&mut self, id: u64) {
-        self.node.report_snapshot(id, SnapshotStatus::Failure);
-    }
-
     /// Takes the place of raft-rs's own draw, which comes from the thread's random numbers and could not be replayed.
     ///
     /// The draw is a function of the replica's seed and of the moment at which raft draws: its term and its role.
@@ -292,9 +220,9 @@ impl Driver {
         }
     }
 
-    /// Those whom raft counts.
-    pub(crate) fn voters(&self) -> &[u64] {
-        &self.node.store().conf_state.voters
+    /// The last entry, stored or not.
+    pub(crate) fn raft_log_end(&self) -> u64 {
+        self.node.raft.raft_log.last_index()
     }
 
     /// Leads no more, in this term.

@@ -1,5 +1,7 @@
 //! Raft: the durable log and the driver of raft-rs.
 
+#[cfg(feature = "testing")]
+pub(crate) mod decoders;
 pub(crate) mod driver;
 pub(crate) mod log_storage;
 mod logger;

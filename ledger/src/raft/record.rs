@@ -173,7 +173,7 @@ pub(crate) fn signed_head_from(record: &Record<'_>) -> Result<TreeHead, &'static
     })
 }
 
-fn checksum(salt: &[u8; 8], record: &[u8]) -> u32 {
+pub(super) fn checksum(salt: &[u8; 8], record: &[u8]) -> u32 {
     let crc = crc32c::crc32c(salt);
     let crc = crc32c::crc32c_append(crc, &record[..4]);
     crc32c::crc32c_append(crc, &record[8..])

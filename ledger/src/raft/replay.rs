@@ -99,6 +99,10 @@ impl Contents {
             index: record.index,
             term: record.term,
         };
+        // the next index has to be a number too
+        if record.index == u64::MAX {
+            return Err("an index is beyond the end of every log");
+        }
         match record.kind {
             Kind::Entry => {
                 entry_from(record)?;
@@ -165,5 +169,27 @@ impl Contents {
             ));
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Checksums do not keep such a record out: whoever can write the disk can make them.
+    #[test]
+    fn an_index_without_a_next_one_is_refused_whatever_the_record_holds() {
+        for kind in [Kind::Entry, Kind::HardState, Kind::Base, Kind::SignedHead] {
+            let record = Record {
+                kind,
+                last_of_batch: true,
+                synced: 0,
+                term: 1,
+                index: u64::MAX,
+                payload: &[0; 8],
+            };
+            let taken = Contents::default().take(1, 0, &record);
+            assert_eq!(taken, Err("an index is beyond the end of every log"), "{kind:?}");
+        }
     }
 }

@@ -152,11 +152,11 @@ pub(crate) fn list(disk: &dyn Disk, dir: &Path) -> Result<Vec<u64>, Error> {
     Ok(numbers)
 }
 
-fn name(number: u64) -> String {
+pub(super) fn name(number: u64) -> String {
     format!("{number:020}{SUFFIX}")
 }
 
-fn header(number: u64, salt: &[u8; 8]) -> [u8; SEGMENT_HEADER_BYTES] {
+pub(super) fn header(number: u64, salt: &[u8; 8]) -> [u8; SEGMENT_HEADER_BYTES] {
     let mut header = [0; SEGMENT_HEADER_BYTES];
     header[..8].copy_from_slice(MAGIC);
     header[8..16].copy_from_slice(&number.to_le_bytes());

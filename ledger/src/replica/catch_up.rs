@@ -1,5 +1,7 @@
-//! Catching up by what others give, where their raft logs do not reach back far enough any more (`snapshot.rs`); and what
+//! Catching up by what others give, where their raft logs do not reach back far enough any more (`raft_snapshot.rs`); and what
 //! a leader gives.
+
+use std::collections::BTreeSet;
 
 use bytes::Bytes;
 use prost::Message as _;
@@ -7,8 +9,8 @@ use raft::eraftpb::Message;
 
 use super::Replica;
 use crate::Error;
-use crate::snapshot::Target;
-use crate::snapshot::incoming::{Incoming, Wanted};
+use crate::raft_snapshot::Target;
+use crate::raft_snapshot::incoming::{Incoming, Wanted};
 
 /// Bundles that are taken over in one round, so that a replica that has many leaves to take over still stops when told to.
 const BUNDLES_PER_ROUND: usize = 8;
@@ -21,7 +23,7 @@ const SEND_AGAIN_TICKS: u64 = 100;
 pub(super) enum CatchUp {
     /// Its raft log is enough.
     No,
-    Fetching(Incoming),
+    Fetching(Box<Incoming>),
     /// Everything is there, and raft waits: nothing else may change the state.
     Installing(Box<Target>),
 }
@@ -40,14 +42,25 @@ impl Replica {
                 return Ok(());
             }
         };
-        if target.head().size < self.machine.tree_size() {
-            self.count_refusal(from, "its raft snapshot is of less than is here");
+        if self.driver.has(target.at) {
+            // raft tells the leader how far it is: an earlier answer may be lost
+            return match self.catch_up {
+                CatchUp::No => self.driver.take_snapshot(target.raft),
+                _ => Ok(()),
+            };
+        }
+        // one who has all leaves lacks nothing that a raft snapshot could bring, and would lose its raft log to a lie
+        if target.head().size <= self.machine.tree_size() || !self.are_members(&target) {
+            self.count_refusal(
+                from,
+                "its raft snapshot is of no more than is here, or of other members",
+            );
             return Ok(());
         }
         match &mut self.catch_up {
             CatchUp::Installing(_) => {}
             CatchUp::Fetching(incoming) => incoming.retarget(target),
-            CatchUp::No if self.driver.lacks(target.at) => {
+            CatchUp::No => {
                 tracing::info!(from, leaves = %target.head().size, "this replica lacks what the raft logs hold no more, and fetches it");
                 let mut sources = self.others();
                 let first = sources.iter().position(|id| *id == from).unwrap_or(0);
@@ -55,13 +68,24 @@ impl Replica {
                 sources.rotate_left((first + self.failed_catch_ups) % places);
                 let frontier = self.machine.frontier().clone();
                 let incoming = Incoming::begin(self.staging.clone(), target, frontier, sources)?;
-                self.catch_up = CatchUp::Fetching(incoming);
+                self.catch_up = CatchUp::Fetching(Box::new(incoming));
             }
-            // raft moves its commit index, and needs nothing else
-            CatchUp::No if self.driver.follows() => self.driver.take_snapshot(target.raft)?,
-            CatchUp::No => {}
         }
         Ok(())
+    }
+
+    /// Whether raft's voters in a raft snapshot can be: at most one is missing, and one more, of the members that it names.
+    fn are_members(&self, target: &Target) -> bool {
+        let voters = &target.raft.get_metadata().get_conf_state().voters;
+        let members = match &target.members {
+            Some(members) => members.clone(),
+            None => self.machine.members_founded(),
+        };
+        let is_in = |ids: &[u64], id: &u64| ids.contains(id);
+        let more = voters.iter().filter(|id| !is_in(&members, id)).count();
+        let missing = members.iter().filter(|id| !is_in(voters, id)).count();
+        let distinct: BTreeSet<_> = voters.iter().collect();
+        members.is_empty() || (more <= 1 && missing <= 1 && distinct.len() == voters.len())
     }
 
     /// A file of another replica that this one wants now.
@@ -96,8 +120,9 @@ impl Replica {
             && self.driver.follows()
         {
             let target = incoming.target().clone();
-            let comes_from_here = target.head().size >= self.machine.tree_size() && self.driver.lacks(target.at);
-            let holds = incoming.makes_the_root();
+            let comes_from_here = target.head().size > self.machine.tree_size() && !self.driver.has(target.at);
+            let known = self.machine.members_changes()?;
+            let holds = incoming.makes_the_root() && incoming.has_changes(known);
             if comes_from_here && holds {
                 self.machine.begin_install(&target, &self.settings)?;
                 self.catch_up = CatchUp::Installing(Box::new(target));
@@ -147,7 +172,7 @@ impl Replica {
     /// Has a snapshot where a follower needs one, and sends it again to one that does not answer.
     pub(super) fn offer_snapshot(&mut self) -> Result<(), Error> {
         if self.driver.snapshot_is_wanted()
-            && let Some((at, data)) = self.machine.snapshot()?
+            && let Some((at, data)) = self.machine.raft_snapshot()?
         {
             self.driver.offer_snapshot(at, data.encode_to_vec());
         }

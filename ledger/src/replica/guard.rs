@@ -21,6 +21,8 @@ use crate::state_machine::{LedgerEntry, Settings};
 /// A term may run ahead of ours by this much. Terms grow by elections, one each; a replica that has been away for years
 /// is still below it, and 2^64 is out of reach.
 const TERM_LEAD_MAX: u64 = 1 << 32;
+/// A raft snapshot may be ahead of the log by this much, for the same reason.
+const INDEX_LEAD_MAX: u64 = 1 << 40;
 /// Bytes of one raft entry, data and context: the largest that a leader makes, with room.
 const ENTRY_BYTES_MAX: usize = 4 << 20;
 /// Bytes of the context of a read, which a leader repeats to all.
@@ -92,6 +94,10 @@ pub(crate) fn admit(
     if kind == MessageType::MsgReadIndexResp && raft.leader_id != from {
         return Err(Refusal::Leader);
     }
+    // whoever needs a raft snapshot is sent one without asking, and the leader writes nothing new meanwhile
+    if message.request_snapshot != 0 {
+        return Err(Refusal::Snapshot);
+    }
     let last_index = raft.raft_log.last_index();
     match kind {
         MessageType::MsgHeartbeat if message.commit > last_index && !planted("any commit index is believed") => {
@@ -108,34 +114,36 @@ pub(crate) fn admit(
             [entry] if entry.data.len() <= READ_CONTEXT_BYTES_MAX => Ok(()),
             _ => Err(Refusal::Entries),
         },
-        // what it brings is fetched and verified before raft hears of it (`snapshot.rs`)
+        // what it brings is fetched and verified before raft hears of it (`raft_snapshot.rs`)
         MessageType::MsgSnapshot => Err(Refusal::Snapshot),
         _ => Ok(()),
     }
 }
 
-/// Whether a raft snapshot is worth being looked at: it comes from who leads, or may, and has what this replica lacks.
+/// Whether a raft snapshot is worth being looked at: it comes from who leads, and could be.
 pub(crate) fn admit_snapshot(node: &RawNode<RaftStorage>, from: u64, message: &Message) -> Result<(), Refusal> {
     let raft = &node.raft;
     if message.from != from || message.to != raft.id {
         return Err(Refusal::Address);
     }
-    if message.term < raft.term || message.term > raft.term.saturating_add(TERM_LEAD_MAX) {
+    if message.term != raft.term {
         return Err(Refusal::Term);
     }
-    if message.term == raft.term && raft.leader_id != from {
+    if raft.leader_id != from {
         return Err(Refusal::Leader);
     }
     let metadata = message.get_snapshot().get_metadata();
-    let is_one = (1..=message.term).contains(&metadata.term) && metadata.index > raft.raft_log.committed;
     let conf_state = metadata.get_conf_state();
     // changes go one by one here, without learners
     let is_plain = conf_state.learners.is_empty()
         && conf_state.learners_next.is_empty()
         && conf_state.voters_outgoing.is_empty()
         && !conf_state.auto_leave;
-    let fits = (1..=MEMBERS_MAX).contains(&conf_state.voters.len());
-    match is_one && is_plain && fits && conf_state.voters.contains(&raft.id) {
+    let voters = &conf_state.voters;
+    let are_voters = (1..=MEMBERS_MAX).contains(&voters.len()) && !voters.contains(&0) && voters.contains(&raft.id);
+    let is_near = metadata.index <= raft.raft_log.committed.saturating_add(INDEX_LEAD_MAX);
+    let has_term = (1..=message.term).contains(&metadata.term);
+    match is_plain && are_voters && is_near && has_term {
         true => Ok(()),
         false => Err(Refusal::Snapshot),
     }

@@ -32,31 +32,28 @@ impl Replica {
 
     /// Has raft count who the ledger's members are, where this replica leads. One change at a time: each is safe by itself.
     pub(super) fn propose_members(&mut self) -> Result<(), Error> {
-        if !self.driver.leads() || self.ticks < self.next_members_look {
+        if !self.driver.leads() {
+            self.members_change_at = None;
             return Ok(());
         }
-        self.next_members_look = self.ticks + super::ASK_TICKS;
         if self.machine.certifier().policies().bound().is_some() {
             return Ok(());
         }
-        let Some(epoch) = self.machine.epoch()? else {
+        let Some((gone, new)) = self.machine.members_beyond_raft() else {
             return Ok(());
         };
-        let voters = self.driver.voters();
-        let is_member = |id: &u64| epoch.members.get(crate::peer::ReplicaId(*id)).is_some();
-        let gone = voters.iter().copied().find(|id| !is_member(id));
-        let new = epoch
-            .members
-            .iter()
-            .map(|member| member.id.0)
-            .find(|id| !voters.contains(id));
-        let (id, kind) = match (gone, new) {
+        let (id, kind) = match (gone.first(), new.first()) {
+            (None, None) => {
+                self.next_members_proposal = self.ticks;
+                return Ok(());
+            }
+            _ if self.ticks < self.next_members_proposal => return Ok(()),
             // whoever is to go does not lead to the end: another one sees to it
-            (Some(id), _) if id == self.id => return self.driver.step_down(),
-            (Some(id), _) => (id, ConfChangeType::RemoveNode),
-            (None, Some(id)) => (id, ConfChangeType::AddNode),
-            (None, None) => return Ok(()),
+            (Some(id), _) if *id == self.id => return self.driver.step_down(),
+            (Some(id), _) => (*id, ConfChangeType::RemoveNode),
+            (None, Some(id)) => (*id, ConfChangeType::AddNode),
         };
+        self.next_members_proposal = self.ticks + super::ASK_TICKS;
         let change = ConfChange {
             change_type: kind as i32,
             node_id: id,

@@ -4,7 +4,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use dab_proof::checkpoint::SignedCheckpoint;
 use dab_proof::note::SigningKey;
 use dab_proof::trust::Trust;
 use prost_for_raft::Message as _;
@@ -23,10 +22,10 @@ use crate::machine::{FlushLimits, Machine, Parts, WaitLimits, frontier_in};
 use crate::node::NodeLimits;
 use crate::peer::ReplicaId;
 use crate::raft::{Driver, LogStorage, RaftLimits};
+use crate::raft_snapshot::Target;
+use crate::raft_snapshot::staging::Staging;
 use crate::room::Room;
 use crate::shared::Shared;
-use crate::snapshot::Target;
-use crate::snapshot::staging::Staging;
 use crate::state_machine::Settings;
 use crate::state_store::{Meta, StateStore};
 use crate::tile_store::{PublicFiles, TileStore};
@@ -75,27 +74,78 @@ impl ReplicaConfig {
     ///
     /// [`Error::Corrupt`] and [`Error::Inconsistent`] name what does not fit; nothing is repaired by forgetting it.
     pub(crate) fn open(self, lock: Option<std::fs::File>) -> Result<Opened, Error> {
+        let mut parts = self.clone().parts(None)?;
+        if let Some(target) = parts.target.take() {
+            go_on_installing(&mut parts, &target)?;
+        }
+        parts.staging.clear()?;
+        // what follows judges by the state as it is then
+        drop(parts);
+        let (id, settings, founded, limits) = (self.id, self.settings.clone(), self.trust.clone(), self.limits.clone());
+        let (disk, private_dir, public_dir) = (
+            Arc::clone(&self.disk),
+            self.private_dir.clone(),
+            self.public_dir.clone(),
+        );
+        let (first_voters, election_seed) = (self.first_voters.clone(), self.election_seed);
+        let parts = self.parts(lock)?;
+        let (mut machine, shared) = (parts.machine, parts.shared);
+        let raft_log_syncs = parts.raft_log.sync_counter();
+        let is_alone = first_voters.len() == 1;
+        let conf_state = shared.read(|_, state| conf_state_in(&state.meta.conf_state, first_voters))?;
+        machine.begin_with(&conf_state, &settings)?;
+        let mut driver = Driver::new(
+            id,
+            parts.raft_log,
+            machine.applied_position(),
+            conf_state,
+            &RaftLimits::default(),
+            election_seed,
+        )?;
+        if !is_alone {
+            // the founding gave every replica the same
+            driver.agree_on(settings.clone());
+        }
+        let mut replica = Replica::new(ReplicaParts {
+            driver,
+            machine,
+            room: Room::of(disk, &[&private_dir, &public_dir]),
+            staging: parts.staging,
+            limits: ReplicaLimits {
+                group_leaves_max: limits.group_leaves_max,
+                group_bytes_max: limits.group_bytes_max,
+                raft_log_bytes_max: limits.raft_log_bytes_max,
+            },
+            settings,
+            founded,
+            id,
+        });
+        replica.start()?;
+        Ok(Opened {
+            replica,
+            shared,
+            raft_log_syncs,
+        })
+    }
+
+    /// Opens what is on disk, and replays nothing.
+    fn parts(self, lock: Option<std::fs::File>) -> Result<OnDisk, Error> {
         let (disk, limits) = (self.disk, self.limits);
         let state_path = self.private_dir.join("state.redb");
         let state = StateStore::open(&*disk, &state_path, limits.checkpoints_listed_max)?;
         let meta = state.meta.clone();
-        let mut raft_log = LogStorage::open(Arc::clone(&disk), &self.private_dir.join("raft"), limits.segment_bytes)?;
-        let raft_log_syncs = raft_log.sync_counter();
+        let raft_log = LogStorage::open(Arc::clone(&disk), &self.private_dir.join("raft"), limits.segment_bytes)?;
         let tiles = TileStore::open(Arc::clone(&disk), &self.public_dir, frontier_in(&meta)?)?;
-        let staging = Staging::new(Arc::clone(&disk), &self.private_dir);
-        let installing = target_in(&meta, &self.trust)?;
         let policies = policies_in(&state, self.trust.policy.clone())?;
         // one that was invited is in no earlier epoch than that
         let epoch = epoch_shown(&state)?
             .filter(|epoch| epoch.members.get(ReplicaId(self.id)).is_some())
             .or(self.joined);
-        let in_target = installing.as_ref().and_then(|target| target.checkpoint.as_ref());
-        let checkpoint = in_target.map_or_else(|| meta.checkpoint.clone(), SignedCheckpoint::to_bytes);
-        let checkpoint_file = CheckpointFile::open(Arc::clone(&disk), &self.public_dir, &policies, &checkpoint)?;
+        let checkpoint_file = CheckpointFile::open(Arc::clone(&disk), &self.public_dir, &policies, &meta.checkpoint)?;
         let files = PublicFiles::new(Arc::clone(&disk), &self.public_dir);
         let alone = self.trust.policy.needs_no_cosigner();
         let shared = Shared::new(files, state, lock, alone, &self.settings.origin, epoch);
-        let mut machine = Machine::new(Parts {
+        let machine = Machine::new(Parts {
             shared: Arc::clone(&shared),
             tiles,
             certifier: Certifier::new(self.log, self.cosigner, policies, raft_log.signed_head()),
@@ -112,45 +162,24 @@ impl ReplicaConfig {
             },
             pending: Pending::new(self.run, limits.request_ticks_max, limits.waiting_max.max(1)),
         })?;
-        if let Some(target) = installing {
-            go_on_installing(&mut machine, &mut raft_log, &staging, &target)?;
-        }
-        staging.clear()?;
-        let is_alone = self.first_voters.len() == 1;
-        let conf_state = shared.read(|_, state| conf_state_in(&state.meta.conf_state, self.first_voters))?;
-        let mut driver = Driver::new(
-            self.id,
-            raft_log,
-            machine.applied_position(),
-            conf_state,
-            &RaftLimits::default(),
-            self.election_seed,
-        )?;
-        if !is_alone {
-            // the founding gave every replica the same
-            driver.agree_on(self.settings.clone());
-        }
-        let mut replica = Replica::new(ReplicaParts {
-            driver,
+        Ok(OnDisk {
             machine,
-            room: Room::of(disk, &[&self.private_dir, &self.public_dir]),
-            staging,
-            limits: ReplicaLimits {
-                group_leaves_max: limits.group_leaves_max,
-                group_bytes_max: limits.group_bytes_max,
-                raft_log_bytes_max: limits.raft_log_bytes_max,
-            },
-            settings: self.settings,
-            founded: self.trust,
-            id: self.id,
-        });
-        replica.start()?;
-        Ok(Opened {
-            replica,
             shared,
-            raft_log_syncs,
+            raft_log,
+            staging: Staging::new(disk, &self.private_dir),
+            target: target_in(&meta, &self.trust)?,
         })
     }
+}
+
+/// What one replica has on disk.
+struct OnDisk {
+    machine: Machine,
+    shared: Arc<Shared>,
+    raft_log: LogStorage,
+    staging: Staging,
+    /// What the state was being taken over for, when the last run ended.
+    target: Option<Target>,
 }
 
 /// What the state was being taken over from others for, when the last run ended.
@@ -166,13 +195,14 @@ fn target_in(meta: &Meta, founded: &Trust) -> Result<Option<Target>, Error> {
     Ok(Some(target))
 }
 
-/// Goes on where a crash has cut off [`Machine::begin_install`] and what follows.
-fn go_on_installing(
-    machine: &mut Machine,
-    raft_log: &mut LogStorage,
-    staging: &Staging,
-    target: &Target,
-) -> Result<(), Error> {
+/// Goes on where a crash has cut off [`Machine::begin_install`] and what follows, until the state says nothing of it any more.
+fn go_on_installing(parts: &mut OnDisk, target: &Target) -> Result<(), Error> {
+    let OnDisk {
+        machine,
+        raft_log,
+        staging,
+        ..
+    } = parts;
     if machine.applied_position() != target.at {
         let size = target.head().size;
         while machine.tree_size() < size {
@@ -193,7 +223,8 @@ fn go_on_installing(
         };
         raft_log.reset(target.at, &hard_state)?;
     }
-    machine.end_install()
+    machine.end_install()?;
+    machine.flush_installed(target)
 }
 
 /// The membership of the state; before the first change, that of the beginning.

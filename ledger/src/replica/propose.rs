@@ -93,16 +93,17 @@ impl Replica {
             // without settings every proposal would be refused, for a reason that is none of its client's
             return Ok(());
         }
-        if self.machine.certifier().policies().bound().is_some() {
-            // what comes behind a change of the members waits until the old ones have certified it
+        if self.members_are_changing() {
             return Ok(());
         }
         if self.driver.snapshot_is_wanted() && self.machine.tree_size() > self.machine.certifier().certified_size() {
             // a snapshot is of a moment at which all that is applied is certified, and under load there would be none
             return Ok(());
         }
-        while !self.queue.is_empty() && self.machine.certifier().policies().bound().is_none() {
-            let entry = LedgerEntry::group(self.next_group()).to_bytes();
+        while !self.queue.is_empty() && !self.members_are_changing() {
+            let group = self.next_group();
+            let changes_members = group.last().is_some_and(ProposalBytes::changes_members);
+            let entry = LedgerEntry::group(group).to_bytes();
             match self.driver.propose(entry.clone()) {
                 // too much waits to be committed: what can be is, and the entry tried once more
                 Err(Error::NoLeader) if self.driver.leads() => {
@@ -116,8 +117,22 @@ impl Replica {
                 Err(Error::NoLeader) => break,
                 result => result?,
             }
+            if changes_members {
+                self.members_change_at = Some(self.driver.raft_log_end());
+            }
         }
         Ok(())
+    }
+
+    /// Whether a change of the members is under way: what comes behind it waits until the old ones have certified it, and raft
+    /// counts the new ones. Leaves that only the new ones could certify would keep these from being let in.
+    fn members_are_changing(&mut self) -> bool {
+        let applied = self.machine.applied_position().index;
+        self.members_change_at = self.members_change_at.filter(|index| *index > applied);
+        let counts_others = self.machine.members_beyond_raft();
+        self.members_change_at.is_some()
+            || self.machine.certifier().policies().bound().is_some()
+            || counts_others.is_some_and(|(gone, new)| !gone.is_empty() || !new.is_empty())
     }
 
     /// Asks for the ledger's first settings, once in a term; true when they are applied.

@@ -11,10 +11,11 @@ use super::check::{Refusal, check};
 use super::entry::{Content, ProposalBytes, Settings};
 use super::heads::{Cover, MapOfEntry, MapStep};
 use super::members;
+use super::requests::{CarriedOut, read_once};
 use super::view::{Placed, StateView};
 use crate::Error;
 use crate::epoch::Epoch;
-use crate::notary::Conflict;
+use crate::notary::{Conflict, Once};
 use crate::planted::planted;
 use crate::reader::Head;
 
@@ -25,6 +26,8 @@ pub(crate) struct Effects {
     pub(crate) verdicts: Vec<Verdict>,
     /// Leaves to append to the tree, in order.
     pub(crate) leaves: Vec<NewLeaf>,
+    /// Requests that the entry carries out, in order.
+    pub(crate) requests: Vec<([u8; 32], CarriedOut)>,
     /// Settings that hold from the next entry on.
     pub(crate) settings: Option<Settings>,
     /// The epoch that the last leaf begins.
@@ -36,6 +39,10 @@ pub(crate) struct Effects {
 pub(crate) enum Verdict {
     /// The leaf of each statement, in order: appended now, or in the ledger since an earlier entry.
     Accepted(Vec<LeafIndex>),
+    /// The request was carried out by these leaves before.
+    CarriedOut(Vec<LeafIndex>),
+    /// The request stands for another statement, which has this leaf.
+    OtherStatement(LeafIndex),
     Conflict(Conflict),
     Refused(Refusal),
 }
@@ -83,7 +90,10 @@ pub(crate) fn apply(view: &dyn StateView, content: Content) -> Result<Effects, E
 }
 
 fn apply_settings(view: &dyn StateView, settings: Settings) -> Effects {
-    let fits = view.settings().is_none_or(|current| current.origin == settings.origin);
+    // those of several replicas are replaced by leaves alone: a leader could bring back members who have gone
+    let may_follow =
+        |now: &Settings| now.origin == settings.origin && now.members.is_empty() && settings.members.is_empty();
+    let fits = view.settings().is_none_or(may_follow);
     let valid = fits && Writers::parse(settings.writers.as_bytes()).is_ok();
     // no leaf judges these; a replica that proposes bad settings finds its own unchanged
     Effects {
@@ -160,6 +170,16 @@ impl GroupState<'_> {
         if let Some(known) = known {
             return Ok(Verdict::Accepted(known));
         }
+        // not malformed: it was checked with the leaves
+        let once = read_once(&proposal).ok().flatten();
+        if let Some(once) = &once
+            && let Some(earlier) = self.carried_out(once)?
+        {
+            return Ok(match earlier.answer(once) {
+                Ok(leaves) => Verdict::CarriedOut(leaves),
+                Err(_) => Verdict::OtherStatement(earlier.leaves[0]),
+            });
+        }
         if let Some(lost) = fits.iter().position(|fit| !matches!(fit, Fit::Next)) {
             let subject = leaves[lost].leaf().subject.clone();
             let head = self.head(&subject)?;
@@ -188,7 +208,28 @@ impl GroupState<'_> {
             }
         }
         let indexes = leaves.into_iter().map(|(leaf, body)| self.append(leaf, body, cover));
-        Ok(Verdict::Accepted(indexes.collect::<Result<_, _>>()?))
+        let leaves: Vec<LeafIndex> = indexes.collect::<Result<_, _>>()?;
+        if let Some(Once { request, statement }) = once {
+            let leaves = leaves.clone();
+            self.effects.requests.push((request, CarriedOut { statement, leaves }));
+        }
+        Ok(Verdict::Accepted(leaves))
+    }
+
+    /// What is remembered of a request.
+    fn carried_out(&self, once: &Once) -> Result<Option<CarriedOut>, Error> {
+        let in_entry = self
+            .effects
+            .requests
+            .iter()
+            .rev()
+            .find(|(request, _)| *request == once.request);
+        let known = match in_entry {
+            Some((_, carried_out)) => Some(carried_out.clone()),
+            None => self.view.request(&once.request)?,
+        };
+        let tree_size = self.view.tree_size() + self.effects.leaves.len() as u64;
+        Ok(known.filter(|known| known.is_remembered(tree_size)))
     }
 
     /// Such a leaf ends its entry, so that each replica has the tree that the old members certify last.

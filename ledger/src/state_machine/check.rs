@@ -8,6 +8,7 @@ use dab_proof::writers::Writers;
 use super::entry::ProposalBytes;
 use super::heads::read_body;
 use super::members::read_epoch;
+use super::requests::read_once;
 use crate::notary::{BODY_BYTES_MAX, PROPOSAL_BYTES_MAX, PROPOSAL_STATEMENTS_MAX};
 
 /// Why a proposal is refused: the subject at fault, where one can be named, and the rule.
@@ -35,6 +36,7 @@ pub(crate) fn check(proposal: &ProposalBytes, origin: &str, writers: &Writers) -
             proposal.size()
         )));
     }
+    read_once(proposal)?;
     let mut subjects = BTreeSet::new();
     let mut leaves = Vec::with_capacity(count);
     for statement in &proposal.statements {

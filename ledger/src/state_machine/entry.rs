@@ -1,7 +1,8 @@
 //! What a raft entry of the ledger says, as bytes.
 //!
-//! The data of a raft entry is one protobuf message; `version` comes first and is 1. A node that meets a version or a
-//! content it does not know stops rather than guess, because its replicas may know it.
+//! The data of a raft entry is one protobuf message; `version` comes first. It is the lowest that knows all that the entry
+//! says: 2 where a proposal carries out a request, else 1. A node that meets a version or a content it does not know stops
+//! rather than guess, because its replicas may know it; so does one that meets what its version should not have.
 //!
 //! ```protobuf
 //! message LedgerEntry {
@@ -9,7 +10,8 @@
 //!   oneof content { Group group = 2; Settings settings = 3; }
 //! }
 //! message Group { repeated Proposal proposals = 1; }
-//! message Proposal { repeated Statement statements = 1; bytes request = 2; }
+//! message Proposal { repeated Statement statements = 1; bytes request = 2; Once once = 3; }
+//! message Once { bytes request = 1; bytes statement = 2; }
 //! message Statement { bytes leaf = 1; optional bytes body = 2; }
 //! message Settings { string origin = 1; string writers = 2; string members = 3; }
 //! ```
@@ -20,10 +22,12 @@ use prost::{Message, Oneof};
 use crate::Error;
 use crate::epoch::Epoch;
 use crate::members::NotMembers;
-use crate::notary::{PROPOSAL_BYTES_MAX, PROPOSAL_STATEMENTS_MAX, Proposal};
+use crate::notary::{Once, PROPOSAL_BYTES_MAX, PROPOSAL_STATEMENTS_MAX, Proposal};
 
-/// The version that this release writes.
+/// The version of an entry that no request stands behind.
 const ENTRY_VERSION: u32 = 1;
+/// The version since which proposals may carry out requests.
+const ENTRY_VERSION_WITH_REQUESTS: u32 = 2;
 
 /// The data of one raft entry.
 #[derive(Clone, PartialEq, Message)]
@@ -60,6 +64,18 @@ pub(crate) struct ProposalBytes {
     /// Leads from the applied entry back to whoever waits; means nothing to the state machine, nor to other replicas.
     #[prost(bytes = "vec", tag = "2")]
     pub(crate) request: Vec<u8>,
+    /// The request that it carries out, where its client may repeat it.
+    #[prost(message, optional, tag = "3")]
+    pub(crate) once: Option<OnceBytes>,
+}
+
+/// A [`Once`](crate::notary::Once) as an entry has it: 32 bytes each.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct OnceBytes {
+    #[prost(bytes = "vec", tag = "1")]
+    pub(crate) request: Vec<u8>,
+    #[prost(bytes = "vec", tag = "2")]
+    pub(crate) statement: Vec<u8>,
 }
 
 /// A signed leaf and, where it is private, its body.
@@ -106,8 +122,12 @@ impl Settings {
 
 impl LedgerEntry {
     pub(crate) fn group(proposals: Vec<ProposalBytes>) -> Self {
+        let version = match proposals.iter().any(|proposal| proposal.once.is_some()) {
+            true => ENTRY_VERSION_WITH_REQUESTS,
+            false => ENTRY_VERSION,
+        };
         Self {
-            version: ENTRY_VERSION,
+            version,
             content: Some(Content::Group(Group { proposals })),
         }
     }
@@ -133,15 +153,28 @@ impl LedgerEntry {
             reason: format!("raft entry {raft_index} {reason}"),
         };
         let entry = Self::decode(data).map_err(|error| unknown(format!("is no ledger entry: {error}")))?;
-        if entry.version != ENTRY_VERSION {
+        if !(ENTRY_VERSION..=ENTRY_VERSION_WITH_REQUESTS).contains(&entry.version) {
             return Err(unknown(format!(
-                "has version {}; this release knows {ENTRY_VERSION}",
+                "has version {}; this release knows {ENTRY_VERSION} to {ENTRY_VERSION_WITH_REQUESTS}",
                 entry.version
             )));
+        }
+        if entry.version == ENTRY_VERSION && entry.has_requests() {
+            // a release that knows no other version would read over them, and part ways
+            return Err(unknown(format!("has version {ENTRY_VERSION}, and requests")));
         }
         entry
             .content
             .ok_or_else(|| unknown("asks for something that this release does not know".to_owned()))
+    }
+}
+
+impl LedgerEntry {
+    fn has_requests(&self) -> bool {
+        match &self.content {
+            Some(Content::Group(group)) => group.proposals.iter().any(|proposal| proposal.once.is_some()),
+            _ => false,
+        }
     }
 }
 
@@ -154,11 +187,24 @@ impl From<&Proposal> for ProposalBytes {
         Self {
             statements: proposal.statements.iter().map(statement).collect(),
             request: Vec::new(),
+            once: None,
         }
     }
 }
 
 impl ProposalBytes {
+    /// The same, to carry out a request.
+    pub(crate) fn carrying_out(self, once: &Once) -> Self {
+        let once = OnceBytes {
+            request: once.request.to_vec(),
+            statement: once.statement.to_vec(),
+        };
+        Self {
+            once: Some(once),
+            ..self
+        }
+    }
+
     /// Whether it keeps to the bounds of one proposal, whatever its statements say.
     pub(crate) fn is_bounded(&self) -> bool {
         (1..=PROPOSAL_STATEMENTS_MAX).contains(&self.statements.len()) && self.size() <= PROPOSAL_BYTES_MAX

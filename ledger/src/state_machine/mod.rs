@@ -9,6 +9,7 @@ pub(crate) mod check;
 pub(crate) mod entry;
 pub(crate) mod heads;
 mod members;
+pub(crate) mod requests;
 pub(crate) mod view;
 
 #[cfg(test)]
@@ -17,4 +18,5 @@ mod tests;
 pub(crate) use apply::{Effects, Verdict, apply};
 pub(crate) use entry::{LedgerEntry, Settings};
 pub(crate) use heads::Cover;
+pub(crate) use requests::CarriedOut;
 pub(crate) use view::{Placed, StateView};

@@ -10,15 +10,16 @@ use dab_proof::note::SigningKey;
 use dab_proof::tree::LeafIndex;
 use proptest::prelude::*;
 
-use super::entry::{Content, Group, ProposalBytes, StatementBytes};
+use super::entry::{Content, Group, OnceBytes, ProposalBytes, StatementBytes};
 use super::heads::NodeSince;
-use super::{Cover, Effects, LedgerEntry, Placed, Settings, StateView, Verdict, apply};
+use super::{CarriedOut, Cover, Effects, LedgerEntry, Placed, Settings, StateView, Verdict, apply};
 use crate::Error;
 use crate::notary::{BODY_BYTES_MAX, PROPOSAL_STATEMENTS_MAX, Statement};
 use crate::reader::Head;
 use crate::testing::{heads_statement, private_statement, statement};
 
 mod heads;
+mod requests;
 
 const ORIGIN: &str = "dab/test";
 
@@ -33,6 +34,7 @@ struct World {
     /// The map of each size.
     maps: Vec<HeadMap>,
     covers: Vec<Cover>,
+    requests: BTreeMap<[u8; 32], CarriedOut>,
 }
 
 impl HeadNodes for World {
@@ -58,6 +60,10 @@ impl StateView for World {
 
     fn placed(&self, subject: &Subject, sequence: u64) -> Result<Option<Placed>, Error> {
         Ok(self.placed.get(&(subject.as_str().to_owned(), sequence)).copied())
+    }
+
+    fn request(&self, request: &[u8; 32]) -> Result<Option<CarriedOut>, Error> {
+        Ok(self.requests.get(request).cloned())
     }
 
     fn map_at(&self, size: u64) -> Result<Option<HeadMap>, Error> {
@@ -91,19 +97,21 @@ impl World {
             nodes: BTreeMap::new(),
             maps: vec![HeadMap::default()],
             covers: Vec::new(),
+            requests: BTreeMap::new(),
         }
     }
 
     fn take(&mut self, content: Content) -> Vec<Verdict> {
         // an entry goes through its bytes, as it does in the raft log
-        let entry = LedgerEntry {
-            version: 1,
-            content: Some(content),
+        let entry = match content {
+            Content::Group(group) => LedgerEntry::group(group.proposals),
+            Content::Settings(settings) => LedgerEntry::settings(settings),
         };
         let content = LedgerEntry::from_bytes(1, &entry.to_bytes()).unwrap();
         let Effects {
             verdicts,
             leaves,
+            requests,
             settings,
             epoch: _,
         } = apply(self, content).unwrap();
@@ -133,6 +141,7 @@ impl World {
             self.maps.push(new.map.map);
             self.covers.extend(new.map.cover);
         }
+        self.requests.extend(requests);
         if settings.is_some() {
             self.settings = settings;
         }
@@ -161,6 +170,7 @@ fn bytes_of(statements: Vec<Statement>) -> ProposalBytes {
     ProposalBytes {
         statements: statements.into_iter().map(bytes).collect(),
         request: Vec::new(),
+        once: None,
     }
 }
 
@@ -319,6 +329,7 @@ fn a_statement_that_breaks_a_rule_is_refused_and_changes_nothing() {
         let proposals = vec![ProposalBytes {
             statements,
             request: Vec::new(),
+            once: None,
         }];
         refused(world.take(Content::Group(Group { proposals })).remove(0));
     }
@@ -354,8 +365,8 @@ fn an_entry_that_this_release_cannot_know_stops_the_node() {
         .to_bytes()
     };
     assert!(LedgerEntry::from_bytes(7, &group(1)).is_ok());
-    let newer = LedgerEntry::from_bytes(7, &group(2)).unwrap_err().to_string();
-    assert!(newer.contains("raft entry 7 has version 2"), "{newer}");
+    let newer = LedgerEntry::from_bytes(7, &group(3)).unwrap_err().to_string();
+    assert!(newer.contains("raft entry 7 has version 3"), "{newer}");
     assert!(
         LedgerEntry::from_bytes(
             7,
@@ -379,6 +390,7 @@ fn the_bytes_of_an_entry_are_pinned() {
     let group = LedgerEntry::group(vec![ProposalBytes {
         statements: vec![statement],
         request: b"r".to_vec(),
+        once: None,
     }]);
     assert_eq!(
         group.to_bytes(),
@@ -390,6 +402,22 @@ fn the_bytes_of_an_entry_are_pinned() {
         members: String::new(),
     });
     assert_eq!(settings.to_bytes(), b"\x08\x01\x1a\x06\x0a\x01o\x12\x01w");
+    let Some(Content::Group(mut group)) = group.content else {
+        panic!("a group");
+    };
+    group.proposals[0].once = Some(OnceBytes {
+        request: b"q".to_vec(),
+        statement: b"s".to_vec(),
+    });
+    let group = LedgerEntry::group(group.proposals);
+    assert_eq!(
+        group.to_bytes(),
+        b"\x08\x02\x12\x18\x0a\x16\x0a\x09\x0a\x04leaf\x12\x01b\x12\x01r\x1a\x06\x0a\x01q\x12\x01s"
+    );
+    // what an older release would read over
+    let posing = LedgerEntry { version: 1, ..group };
+    let refused = LedgerEntry::from_bytes(7, &posing.to_bytes()).unwrap_err().to_string();
+    assert!(refused.contains("has version 1, and requests"), "{refused}");
 }
 
 /// What a client might propose: on which of a few subjects, at which sequence, over which of the bodies it knows.
@@ -429,5 +457,27 @@ proptest! {
                 prop_assert!(one.placed.contains_key(&(subject.clone(), sequence)));
             }
         }
+    }
+}
+
+/// A leader could bring back the members who founded the ledger, and with them approvals that were used before.
+#[test]
+fn settings_of_several_replicas_come_once() {
+    let mut world = World::new();
+    let alone = world.settings.take().unwrap();
+    let founded = Settings {
+        members: "who founded the ledger".to_owned(),
+        ..alone.clone()
+    };
+    world.take(Content::Settings(founded.clone()));
+    assert_eq!(world.settings, Some(founded.clone()));
+    let later = Settings {
+        members: "who came later".to_owned(),
+        ..founded.clone()
+    };
+    world.settings = Some(later.clone());
+    for settings in [founded, alone] {
+        world.take(Content::Settings(settings));
+        assert_eq!(world.settings, Some(later.clone()));
     }
 }

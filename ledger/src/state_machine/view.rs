@@ -7,6 +7,7 @@ use dab_proof::tree::LeafIndex;
 
 use super::entry::Settings;
 use super::heads::{Cover, NodeSince};
+use super::requests::CarriedOut;
 use crate::Error;
 use crate::reader::Head;
 
@@ -33,6 +34,9 @@ pub(crate) trait StateView {
 
     /// The leaf at a sequence of a subject.
     fn placed(&self, subject: &Subject, sequence: u64) -> Result<Option<Placed>, Error>;
+
+    /// What is known of a request; it may be forgotten already.
+    fn request(&self, request: &[u8; 32]) -> Result<Option<CarriedOut>, Error>;
 
     /// The head map of the first `size` leaves; `None` unless this is one of the last
     /// [`MAP_WINDOW_LEAVES`](dab_proof::heads_leaf::MAP_WINDOW_LEAVES) sizes.

@@ -20,11 +20,11 @@ use crate::node::NodeLimits;
 use crate::notary::{Outcome, Proposal};
 use crate::peer_files::PeerFiles;
 use crate::pool::Waiting;
+use crate::raft_snapshot::incoming::Wanted;
 use crate::reader::Head;
 use crate::replica::Replica;
 use crate::replica::open::ReplicaConfig;
 use crate::shared::Shared;
-use crate::snapshot::incoming::Wanted;
 use crate::state_machine::Settings;
 use crate::state_machine::entry::ProposalBytes;
 

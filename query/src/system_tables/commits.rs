@@ -1,17 +1,14 @@
 //! `dab.commits`: every commit of every table, as its notarized file and its leaf describe it.
-//!
-//! Dropping a table frees its name and leaves its past. Its commits stay among the rows, without a `table_name`, so that
-//! whoever asks for a name hears of the table that has it now; the name that they had stands in `dropped_name`.
 
 use std::sync::Arc;
 
-use dab_storage::catalog::CatalogEntry;
 use dab_storage::{CommitRecord, Lake};
 use datafusion::arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMillisecondArray};
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use futures::{StreamExt, TryStreamExt, stream};
 
-use super::{Rows, Wanted, int64, time};
+use super::told::{Told, tables};
+use super::{Rows, Wanted, hex, int64, time};
 use crate::Error;
 
 /// The columns.
@@ -44,12 +41,6 @@ pub(super) fn schema() -> SchemaRef {
     ]))
 }
 
-/// A table whose commits are told.
-struct Told {
-    table: CatalogEntry,
-    dropped: bool,
-}
-
 /// One batch per table, newest commit first; tables with a name before those that were dropped.
 pub(super) fn rows(lake: Arc<Lake>, wanted: Wanted) -> Rows {
     let tables = {
@@ -64,23 +55,6 @@ pub(super) fn rows(lake: Arc<Lake>, wanted: Wanted) -> Rows {
             async move { batch(&told, lake.history(&told.table).await?, &wanted) }
         })
         .boxed()
-}
-
-async fn tables(lake: &Lake, wanted: &Wanted) -> Result<Vec<Told>, Error> {
-    let mut named = lake.tables().await?;
-    named.retain(|table| wanted.table(table.name.as_str()));
-    let mut dropped = match wanted.nameless() {
-        true => lake.dropped().await?,
-        false => Vec::new(),
-    };
-    // One that was dropped between the two looks is told of once.
-    dropped.retain(|table| named.iter().all(|other| other.id != table.id));
-    let told = |dropped| move |table| Told { table, dropped };
-    Ok(named
-        .into_iter()
-        .map(told(false))
-        .chain(dropped.into_iter().map(told(true)))
-        .collect())
 }
 
 fn batch(told: &Told, records: Vec<CommitRecord>, wanted: &Wanted) -> Result<RecordBatch, Error> {
@@ -98,7 +72,6 @@ fn batch(told: &Told, records: Vec<CommitRecord>, wanted: &Wanted) -> Result<Rec
         let pins = (!record.read.is_empty()).then(|| json(serde_json::to_string(&record.read)));
         read.push(pins.transpose()?);
     }
-    let hex = |digest: &[u8; 32]| digest.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     let text = |value: &dyn Fn(&CommitRecord) -> String| -> ArrayRef {
         Arc::new(
             records
@@ -107,10 +80,7 @@ fn batch(told: &Told, records: Vec<CommitRecord>, wanted: &Wanted) -> Result<Rec
                 .collect::<StringArray>(),
         )
     };
-    let name = |applies: bool| -> ArrayRef {
-        let name = applies.then(|| told.table.name.as_str());
-        Arc::new(records.iter().map(|_| name).collect::<StringArray>())
-    };
+    let [name, dropped_name] = told.names(records.len());
     let whole = |value: &dyn Fn(&CommitRecord) -> u64| -> ArrayRef {
         Arc::new(
             records
@@ -121,7 +91,7 @@ fn batch(told: &Told, records: Vec<CommitRecord>, wanted: &Wanted) -> Result<Rec
     };
     let times = TimestampMillisecondArray::from_iter_values(records.iter().map(|record| record.timestamp_unix_ms));
     let columns: Vec<ArrayRef> = vec![
-        name(!told.dropped),
+        name,
         text(&|_| id.clone()),
         whole(&|record| record.version.0),
         Arc::new(times.with_timezone("UTC")),
@@ -146,7 +116,7 @@ fn batch(told: &Told, records: Vec<CommitRecord>, wanted: &Wanted) -> Result<Rec
         ),
         Arc::new(StringArray::from(sources)),
         Arc::new(StringArray::from(read)),
-        name(told.dropped),
+        dropped_name,
     ];
     RecordBatch::try_new(schema(), columns).map_err(|error| Error::internal(error.to_string()))
 }

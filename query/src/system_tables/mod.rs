@@ -22,9 +22,12 @@ use futures::stream::BoxStream;
 
 mod checkpoints;
 mod commits;
+mod files;
 mod heads;
+mod leaves;
 mod receipts;
 mod replicas;
+mod told;
 mod wanted;
 
 use crate::Error;
@@ -35,12 +38,14 @@ pub const SYSTEM_SCHEMA: &str = "dab";
 
 const COMMITS: &str = "commits";
 const CHECKPOINTS: &str = "checkpoints";
+const FILES: &str = "files";
 const HEADS: &str = "heads";
+const LEAVES: &str = "leaves";
 const RECEIPTS: &str = "receipts";
 const REPLICAS: &str = "replicas";
 
 /// All of them.
-const NAMES: [&str; 5] = [CHECKPOINTS, COMMITS, HEADS, RECEIPTS, REPLICAS];
+const NAMES: [&str; 7] = [CHECKPOINTS, COMMITS, FILES, HEADS, LEAVES, RECEIPTS, REPLICAS];
 
 /// The rows of a system table, as they are read.
 type Rows = BoxStream<'static, Result<RecordBatch, Error>>;
@@ -66,7 +71,9 @@ impl SchemaProvider for SystemSchema {
         let (schema, read): (SchemaRef, Read) = match name {
             COMMITS => (commits::schema(), commits::rows),
             CHECKPOINTS => (checkpoints::schema(), checkpoints::rows),
+            FILES => (files::schema(), files::rows),
             HEADS => (heads::schema(), heads::rows),
+            LEAVES => (leaves::schema(), leaves::rows),
             RECEIPTS => (receipts::schema(), receipts::rows),
             REPLICAS => (replicas::schema(), replicas::rows),
             _ => return Ok(None),
@@ -120,6 +127,13 @@ impl TableProvider for SystemTable {
         let mut wanted = Wanted::default();
         for filter in filters {
             wanted.narrow(filter);
+        }
+        if let Some(projection) = projection {
+            wanted.look_at(
+                projection
+                    .iter()
+                    .map(|column| self.schema.field(*column).name().clone()),
+            );
         }
         let scan = Scan {
             lake: self.lake.clone(),
@@ -181,6 +195,16 @@ fn time() -> DataType {
 /// A count or an index as SQL has them: no ledger grows beyond 63 bits.
 fn int64(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// A digest as SQL has it: lower-case hexadecimal digits.
+fn hex(digest: &[u8; 32]) -> String {
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The digest that SQL means. What is none is no row's.
+fn digest(text: &str) -> Option<[u8; 32]> {
+    dab_proof::hash::Hash::from_hex(text).ok().map(|hash| *hash.as_bytes())
 }
 
 /// The names of the tables that a query wants to hear of.

@@ -98,7 +98,7 @@ async fn the_schema_is_known_before_the_query_runs() {
 async fn the_catalog_lists_itself() {
     let world = World::new().await;
     world.write("CREATE TABLE t (a INT NOT NULL, b VARCHAR)").await;
-    let tables = "lake|public|t|BASE TABLE\nlake|dab|checkpoints|VIEW\nlake|dab|commits|VIEW\nlake|dab|heads|VIEW\nlake|dab|receipts|VIEW\nlake|dab|replicas|VIEW";
+    let tables = "lake|public|t|BASE TABLE\nlake|dab|checkpoints|VIEW\nlake|dab|commits|VIEW\nlake|dab|files|VIEW\nlake|dab|heads|VIEW\nlake|dab|leaves|VIEW\nlake|dab|receipts|VIEW\nlake|dab|replicas|VIEW";
     assert_eq!(world.rows("SHOW TABLES").await, tables);
     let columns = "lake|public|t|a|Int32|NO\nlake|public|t|b|Utf8|YES";
     assert_eq!(world.rows("SHOW COLUMNS FROM t").await, columns);

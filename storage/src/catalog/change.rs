@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use bytes::Bytes;
+use dab_ledger::notary::Once;
 use dab_proof::leaf::{BodyDigest, Subject};
 use dab_proof::receipt::Receipt;
 
@@ -105,6 +106,7 @@ impl Catalog {
         id: TableId,
         path: &str,
         version_zero: Draft,
+        once: Option<Once>,
     ) -> Result<Ratified, Error> {
         let change = Change::Create {
             name: name.clone(),
@@ -117,7 +119,7 @@ impl Catalog {
                 return Err(Error::TableExists { name: name.clone() });
             }
             let record = self.draft(&change, "CREATE TABLE")?;
-            match ratify(&self.ledger, vec![version_zero.clone(), record]).await? {
+            match ratify(&self.ledger, vec![version_zero.clone(), record], once).await? {
                 // Another name was given or freed meanwhile.
                 Ratified::Conflict(subject) if subject == self.subject => {}
                 decided => {
@@ -129,7 +131,7 @@ impl Catalog {
     }
 
     /// Frees a name. Fails with [`Error::TableNotFound`].
-    pub(crate) async fn drop_table(&mut self, name: &TableName) -> Result<Receipt, Error> {
+    pub(crate) async fn drop_table(&mut self, name: &TableName, once: Option<Once>) -> Result<Receipt, Error> {
         loop {
             self.refresh().await?;
             let not_found = || Error::TableNotFound { name: name.to_string() };
@@ -139,7 +141,7 @@ impl Catalog {
                 table_id: entry.id,
             };
             let record = self.draft(&change, "DROP TABLE")?;
-            if let Ratified::Certified(receipts) = ratify(&self.ledger, vec![record]).await? {
+            if let Ratified::Certified(receipts) = ratify(&self.ledger, vec![record], once).await? {
                 self.note_decision().await;
                 return Ok(receipts.into_iter().next().expect("one receipt per statement"));
             }

@@ -1,5 +1,6 @@
 //! Who commits what and from where: what a commit says about itself, and what its writer gets back.
 
+use dab_ledger::notary::Once;
 use dab_proof::receipt::Receipt;
 use serde::{Deserialize, Serialize};
 
@@ -16,6 +17,8 @@ pub struct CommitContext {
     pub sources: Vec<LoadedSource>,
     /// Tables that the write read, each at the version that it read.
     pub read: Vec<Pin>,
+    /// The request that the write carries out, where its client may repeat it.
+    pub once: Option<Once>,
     /// Whether an overwrite may change the table's schema.
     pub overwrite_schema: bool,
 }

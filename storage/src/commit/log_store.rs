@@ -17,7 +17,7 @@ use uuid::Uuid;
 use crate::commit::Body;
 use crate::commit::annotate::{Annotated, Place, annotate};
 use crate::commit::crash_point::crash_point;
-use crate::commit::operation::{CatalogCompanion, Operation, Outcome};
+use crate::commit::operation::{Operation, Outcome};
 use crate::commit::publish::{UNPUBLISHED_COMMITS_MAX, publish_up_to};
 use crate::commit::ratify::{Draft, Ratified, ratify};
 use crate::commit::stage::{Staged, stage};
@@ -90,11 +90,15 @@ impl LedgerLogStore {
             operation: operation.context.operation.clone(),
             body: staged.body(),
         };
-        let receipt = match self.ratify(draft, operation.companion.as_ref()).await {
+        let receipt = match self.ratify(draft, operation).await {
             Ok(Some(receipt)) => receipt,
             Ok(None) => {
                 staged.discard(&self.log.store).await;
                 return Err(CommitError::Lost);
+            }
+            Err(error @ (Error::CarriedOut { .. } | Error::OtherStatement { .. })) => {
+                staged.discard(&self.log.store).await;
+                return Err(error.into());
             }
             // The ledger may or may not have taken it: the staged file stays until recovery knows.
             Err(error) => return Err(error.into()),
@@ -124,17 +128,14 @@ impl LedgerLogStore {
     }
 
     /// `None` where another commit has this version.
-    async fn ratify(
-        &self,
-        draft: Draft,
-        companion: Option<&CatalogCompanion>,
-    ) -> Result<Option<dab_proof::receipt::Receipt>, Error> {
-        let outcome = match companion {
-            None => ratify(&self.log.ledger, vec![draft]).await?,
+    async fn ratify(&self, draft: Draft, operation: &Operation) -> Result<Option<dab_proof::receipt::Receipt>, Error> {
+        let once = operation.context.once;
+        let outcome = match &operation.companion {
+            None => ratify(&self.log.ledger, vec![draft], once).await?,
             Some(companion) => {
                 let mut catalog = companion.catalog.lock().await;
                 catalog
-                    .create(&companion.name, self.log.id, &companion.path, draft)
+                    .create(&companion.name, self.log.id, &companion.path, draft, once)
                     .await?
             }
         };

@@ -1,7 +1,7 @@
 //! Has the ledger take a commit, alone or together with the catalog record that names its table.
 
 use bytes::Bytes;
-use dab_ledger::notary::{Outcome, Proposal, Statement};
+use dab_ledger::notary::{Once, Outcome, Proposal, Statement};
 use dab_proof::hash::Hash;
 use dab_proof::leaf::{BodyDigest, FilesRoot, Leaf, Subject};
 use dab_proof::receipt::Receipt;
@@ -34,23 +34,36 @@ pub(crate) struct Draft {
     pub(crate) body: Option<Bytes>,
 }
 
-/// Signs the drafts and proposes them as one: the ledger takes all or none.
-pub(crate) async fn ratify(ledger: &Ledger, drafts: Vec<Draft>) -> Result<Ratified, Error> {
+/// Signs the drafts and proposes them as one: the ledger takes all or none. Where they carry out a request that was carried
+/// out before it takes none: [`Error::CarriedOut`].
+pub(crate) async fn ratify(ledger: &Ledger, drafts: Vec<Draft>, once: Option<Once>) -> Result<Ratified, Error> {
     let statements = drafts
         .into_iter()
         .map(|draft| sign(ledger, draft))
         .collect::<Result<_, _>>()?;
-    let proposal = Proposal { statements };
+    propose(ledger, Proposal { statements }, once).await
+}
+
+/// Proposes what is signed already, again where the ledger cannot say what became of it.
+pub(crate) async fn propose(ledger: &Ledger, proposal: Proposal, once: Option<Once>) -> Result<Ratified, Error> {
     let mut asked = 0;
     loop {
         asked += 1;
-        match ledger.notary.notarize(proposal.clone()).await {
+        let outcome = match once {
+            None => ledger.notary.notarize(proposal.clone()).await,
+            Some(once) => ledger.notary.notarize_once(proposal.clone(), once).await,
+        };
+        match outcome {
             Ok(Outcome::Certified(receipts)) => return Ok(Ratified::Certified(receipts)),
             Ok(Outcome::Conflict(conflict)) => return Ok(Ratified::Conflict(conflict.subject)),
             // The same statements again get the receipts of the first time, if there was one.
             Err(dab_ledger::Error::OutcomeUnknown) if asked < PROPOSALS_MAX => {}
             Err(error @ (dab_ledger::Error::OutcomeUnknown | dab_ledger::Error::Stopped { .. })) => {
                 return Err(Error::OutcomeUnknown(error));
+            }
+            // These decide it: had the first answer been of a proposal that stands, this one would have found it.
+            Err(error @ (dab_ledger::Error::CarriedOut { .. } | dab_ledger::Error::OtherStatement { .. })) => {
+                return Err(error.into());
             }
             // What the first answer left open, no refusal of a later one decides.
             Err(error) if asked > 1 => return Err(Error::OutcomeUnknown(error)),
@@ -94,6 +107,10 @@ mod tests {
         async fn notarize(&self, _: Proposal) -> Result<Outcome, dab_ledger::Error> {
             Err(self.0.lock().remove(0))
         }
+
+        async fn notarize_once(&self, proposal: Proposal, _: Once) -> Result<Outcome, dab_ledger::Error> {
+            self.notarize(proposal).await
+        }
     }
 
     async fn answered(answers: Vec<dab_ledger::Error>) -> Error {
@@ -112,7 +129,7 @@ mod tests {
             operation: "CREATE TABLE".into(),
             body: None,
         };
-        match ratify(&ledger, vec![draft]).await {
+        match ratify(&ledger, vec![draft], None).await {
             Err(error) => error,
             Ok(_) => panic!("an error was scripted"),
         }

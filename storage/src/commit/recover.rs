@@ -99,12 +99,17 @@ async fn replace(log: &TableLog, version: TableVersion, commit: &RatifiedCommit,
 
 /// Commits that the ledger does not know are invisible to DAB's readers but not to others: say so.
 async fn report_foreign_commits(log: &TableLog, table: &TableName, latest: Option<TableVersion>) -> Result<(), Error> {
-    for path in list_log(log).await? {
-        if let Some(version) = commit_version(&path)
-            && latest.is_none_or(|latest| version > latest)
-        {
-            tracing::error!(%table, %version, "a commit file that the ledger never ratified: run `dab audit table`");
-        }
+    let listed = list_log(log).await?;
+    let beyond = |latest: Option<TableVersion>| {
+        let versions = listed.iter().filter_map(commit_version);
+        versions.filter(move |version| latest.is_none_or(|latest| *version > latest))
+    };
+    if beyond(latest).next().is_none() {
+        return Ok(());
+    }
+    // other nodes have gone on meanwhile, and what they have published was ratified before the folder was listed
+    for version in beyond(log.latest().await?) {
+        tracing::error!(%table, %version, "a commit file that the ledger never ratified: run `dab audit table`");
     }
     Ok(())
 }

@@ -48,13 +48,13 @@ async fn a_dropped_table_leaves_its_files_and_its_name_can_be_taken_again() {
     let world = World::new().await;
     let first = world.create("t").await;
     world.append("t", &[(1, "one")]).await.unwrap();
-    world.lake.drop_table(&name("t")).await.unwrap();
+    world.lake.drop_table(&name("t"), None).await.unwrap();
     assert!(matches!(
         world.lake.table(&name("t")).await.unwrap_err(),
         Error::TableNotFound { .. }
     ));
     assert!(matches!(
-        world.lake.drop_table(&name("t")).await.unwrap_err(),
+        world.lake.drop_table(&name("t"), None).await.unwrap_err(),
         Error::TableNotFound { .. }
     ));
     assert!(

@@ -32,7 +32,8 @@ const PUTS_MAX: usize = 20;
 
 fn copy_to(store: &Arc<dyn ObjectStore>, ledger: &TestLedger) -> Arc<PublicCopy> {
     let files: PublicFiles = Arc::new(DirSource::new(ledger.node().public_dir()));
-    let policy = ledger.node().trust().policy.clone();
+    let node = ledger.node().clone();
+    let policy = Box::new(move || node.trust().policy.clone());
     PublicCopy::new(store.clone(), files, ledger.node().clone(), policy)
 }
 
@@ -64,7 +65,7 @@ async fn files(store: &dyn ObjectStore) -> Files {
 }
 
 async fn audit(store: &dyn ObjectStore, ledger: &TestLedger) -> Report {
-    audit_ledger(&files(store).await, ledger.node().trust(), None)
+    audit_ledger(&files(store).await, &ledger.node().trust(), None)
 }
 
 async fn is_whole(store: &dyn ObjectStore, ledger: &TestLedger, size: u64) {
@@ -255,7 +256,8 @@ async fn what_contradicts_the_ledger_is_told_and_left_as_evidence() {
         ledger.node().trust().policy.logs()[0].key
     );
     let files_of: PublicFiles = Arc::new(DirSource::new(ledger.node().public_dir()));
-    let policy = dab_proof::policy::Policy::parse(both).unwrap();
+    let both = dab_proof::policy::Policy::parse(both).unwrap();
+    let policy = Box::new(move || both.clone());
     let copy = PublicCopy::new(forked.clone(), files_of, ledger.node().clone(), policy);
     let error = copy.catch_up().await.unwrap_err();
     assert!(matches!(error, Error::PublicCopy { .. }), "{error}");

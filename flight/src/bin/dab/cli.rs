@@ -1,6 +1,7 @@
 //! The command line: what each verb takes, and its help.
 
 mod node;
+mod proof;
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -16,6 +17,9 @@ pub(crate) use node::{
     NodeAddArgs, NodeApplyArgs, NodeApproveArgs, NodeFoundArgs, NodeJoinArgs, NodeKeysArgs, NodeListArgs,
     NodeRemoveArgs, NodeStatusArgs, NodeVerb, ReplicaArgs, SandboxArgs,
 };
+pub(crate) use proof::{FindArgs, NotarizeArgs, ProveArgs, VerifyArgs};
+
+use proof::parse_table_id;
 
 /// A lakehouse whose every commit is notarized.
 ///
@@ -45,8 +49,12 @@ pub(crate) enum Verb {
     Load(LoadVerb),
     /// Show a table's commits, newest first
     History(HistoryArgs),
+    /// Find the table, version and leaf that have a hash
+    Find(FindArgs),
     /// Write the proof that the ledger holds a commit
     Prove(ProveArgs),
+    /// Bind a file that is no table's into the ledger, by its digests
+    Notarize(NotarizeArgs),
     /// Check a proof, offline
     Verify(VerifyArgs),
     /// Check a whole table or ledger, offline
@@ -105,7 +113,7 @@ pub(crate) struct ListenArgs {
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:32010", env = "DAB_LISTEN")]
     pub(crate) listen: SocketAddr,
 
-    /// Where to serve the ledger's public files and health
+    /// Where to serve the ledger's public files and health, and to take digests (POST /add)
     #[arg(
         long,
         value_name = "ADDR",
@@ -213,6 +221,10 @@ pub(crate) struct SqlArgs {
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub(crate) format: Format,
 
+    /// A name for this one statement: sent again under it, it is not done again, and answered as before
+    #[arg(long, value_name = "KEY", value_parser = parse_key)]
+    pub(crate) idempotency_key: Option<String>,
+
     #[arg(hide = true, value_name = "SQL", value_parser = refuse_bare_statement)]
     _bare: Option<Infallible>,
 }
@@ -308,54 +320,6 @@ pub(crate) struct HistoryArgs {
     pub(crate) format: Format,
 }
 
-#[derive(Debug, Args)]
-pub(crate) struct ProveArgs {
-    #[command(flatten)]
-    pub(crate) node: NodeArgs,
-
-    /// The table, or TABLE@VERSION; the latest version where none is given
-    #[arg(value_name = "TABLE[@VERSION]")]
-    pub(crate) table: String,
-
-    /// Prove which version is the table's latest, rather than that the ledger holds a version
-    #[arg(long)]
-    pub(crate) head: bool,
-
-    /// Where to write the proof
-    #[arg(short, long, value_name = "FILE")]
-    pub(crate) output: PathBuf,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct VerifyArgs {
-    /// The proof: a .tlog-proof file, or with --head a .head-proof file
-    pub(crate) file: PathBuf,
-
-    /// The proof is one of which version is the latest, as `dab prove --head` writes it
-    #[arg(long, conflicts_with_all = ["commit", "data"])]
-    pub(crate) head: bool,
-
-    /// The trust directory: policy and writers, got from somebody you trust
-    #[arg(long, value_name = "DIR")]
-    pub(crate) trust: PathBuf,
-
-    /// The table id that the proof has to be for; else the report prints the id, to be compared
-    #[arg(long, value_name = "ID", value_parser = parse_table_id)]
-    pub(crate) table_id: Option<String>,
-
-    /// The commit file to check against it, _delta_log/N.json
-    #[arg(long, value_name = "FILE")]
-    pub(crate) commit: Option<PathBuf>,
-
-    /// A data file of that commit to check too
-    #[arg(long, value_name = "FILE", requires = "commit")]
-    pub(crate) data: Vec<PathBuf>,
-
-    /// Report as JSON
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
 #[derive(Debug, Subcommand)]
 pub(crate) enum AuditVerb {
     /// Check every commit of a table's folder against the ledger
@@ -409,10 +373,11 @@ pub(crate) struct AuditLedgerArgs {
     pub(crate) json: bool,
 }
 
-fn parse_table_id(text: &str) -> Result<String, String> {
-    match dab_proof::leaf::Subject::table(text) {
-        Ok(_) if !text.starts_with("table/") => Ok(text.to_owned()),
-        _ => Err("no table id: give what a report prints after `table id`".into()),
+fn parse_key(text: &str) -> Result<String, String> {
+    let fits = (1..=dab_flight::IDEMPOTENCY_KEY_MAX).contains(&text.len());
+    match fits && text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        true => Ok(text.to_owned()),
+        false => Err("it is 1 to 128 visible characters of ASCII".into()),
     }
 }
 

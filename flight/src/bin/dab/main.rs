@@ -1,6 +1,6 @@
 //! `dab`: a lakehouse whose every commit is notarized.
 //!
-//! One file per verb. `sql`, `load`, `history` and `prove` are clients and speak Flight SQL; `verify`, `audit`
+//! One file per verb. `sql`, `load`, `history`, `find`, `prove` and `notarize` are clients and speak Flight SQL; `verify`, `audit`
 //! and `monitor` read files and nothing else; `serve` and `quickstart` run a node, `sandbox` several, `node` makes machines
 //! the replicas of one ledger, `witness` cosigns for those of others.
 
@@ -10,6 +10,7 @@ mod connect;
 #[cfg(feature = "crash_points")]
 mod crash_points;
 mod data_dir;
+mod find;
 mod footer;
 mod format;
 mod history;
@@ -18,6 +19,7 @@ mod logging;
 mod memory;
 mod monitor;
 mod node;
+mod notarize;
 mod output;
 mod program;
 mod progress;
@@ -86,7 +88,9 @@ fn run(verb: Verb) -> Result<ExitCode> {
             Verb::Sql(args) => sql::run(args).await,
             Verb::Load(verb) => load::run(verb).await,
             Verb::History(args) => history::run(args).await,
+            Verb::Find(args) => find::run(args).await,
             Verb::Prove(args) => prove::run(args).await,
+            Verb::Notarize(args) => notarize::run(args).await,
             Verb::Witness(args) => witness::run(args).await,
             Verb::Node(verb) => node::run(verb).await,
             Verb::Sandbox(args) => sandbox::run(args).await,

@@ -7,6 +7,7 @@ mod queries;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
+use dab_proof::files::{ArtefactFiles, verify_file};
 use dab_query::IngestMode;
 
 use crate::cli::{DataArg, NodeArgs, QuickstartArgs, ReplicaArgs};
@@ -113,7 +114,11 @@ async fn prove(connection: &Connection, dir: &DataDir) -> Result<()> {
         shell_word(&dir.trust()),
         shell_word(&commit)
     );
-    let report = dab_proof::files::verify_file(&file, &dir.trust(), Some(&commit), &[]);
+    let commit_file = ArtefactFiles {
+        body: Some(&commit),
+        ..ArtefactFiles::default()
+    };
+    let report = verify_file(&file, &dir.trust(), &commit_file);
     print(&report)?;
     if report.exit_code() != 0 {
         bail!("the proof of {SHOWN_TABLE}@{version} does not verify");

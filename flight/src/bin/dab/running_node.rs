@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use dab_flight::{QueryThreads, ServerParts, Tls, Users, WitnessUrl, serve, serve_audit};
+use dab_flight::{Authenticator, QueryThreads, ServerParts, Tls, Users, WitnessUrl, add_router, serve, serve_audit};
 use dab_ledger::clock::SystemClock;
 use dab_ledger::members::Member;
 use dab_ledger::node::{Node, NodeConfig};
@@ -34,7 +34,7 @@ const COPY_WAIT_MAX: Duration = Duration::from_secs(10);
 pub(crate) struct RunningNode {
     /// Where Flight SQL is served.
     pub(crate) url: String,
-    /// Where the ledger's public files and health are served.
+    /// Where the ledger's public files and health are served, and data that is not DAB's is taken.
     pub(crate) audit_url: String,
     /// Whose signatures make a checkpoint certified, in words.
     pub(crate) certified_by: String,
@@ -82,7 +82,7 @@ impl RunningNode {
             writer: Arc::new(ledger.writer().clone()),
         };
         let (root, sharing) = table_root(dir, replica.tables.as_deref(), ledger.member())?;
-        let lake = Lake::open(&root, parts, sharing)
+        let lake = Lake::open(&root, parts.clone(), sharing)
             .await
             .context("cannot open the tables")?;
         let public_copy = open_public_copy(&root, &ledger)?;
@@ -96,19 +96,21 @@ impl RunningNode {
         let url = url_of("grpc", "grpc+tls", &flight, tls.is_some())?;
         let audit_url = url_of("http", "https", &audit, tls.is_some())?;
         let query_threads = QueryThreads::start(threads()).context("cannot start the query engine")?;
+        let service_limits = dab_flight::Limits::default();
+        let authenticator = Arc::new(Authenticator::new(users, &service_limits)?);
         let routes = dab_ledger::http::router(
             dir.public(),
             ledger.clone(),
             vec![query_threads.clone(), Arc::new(PublicCopyHealth(public_copy.clone()))],
-        );
-        let service_limits = dab_flight::Limits::default();
+        )
+        .merge(add_router(authenticator.clone(), parts, &service_limits));
         let audit_tls = tls.clone();
         let audit_limits = service_limits.clone();
         let (audit_stopped, rolling_stopped) = (wait(stopped.clone()), stopped.clone());
         let (copy, copy_stopped) = (public_copy.clone(), wait(stopped.clone()));
         let parts = ServerParts {
             engine,
-            users,
+            authenticator,
             tls,
             limits: service_limits,
             query_threads,
@@ -237,7 +239,8 @@ fn table_root(dir: &DataDir, tables: Option<&Path>, member: Option<&Member>) -> 
 
 fn open_public_copy(root: &Path, ledger: &Arc<Node>) -> Result<Arc<PublicCopy>> {
     let files = Arc::new(DirSource::new(ledger.public_dir()));
-    let policy = ledger.trust().policy.clone();
+    let members = Arc::clone(ledger);
+    let policy = Box::new(move || members.trust().policy.clone());
     PublicCopy::in_folder(root, files, ledger.clone(), policy)
         .context("cannot open the table root for the ledger's public copy")
 }
@@ -262,7 +265,8 @@ async fn roll_forward(lake: Arc<Lake>, stopped: impl Future<Output = ()>) -> Res
 }
 
 fn certified_by(ledger: &Node) -> String {
-    let policy = &ledger.trust().policy;
+    let trust = ledger.trust();
+    let policy = &trust.policy;
     let replicas = match ledger.members() {
         None if policy.needs_no_cosigner() => {
             return "certifies alone: this node's signature only, no independent cosigner".to_owned();

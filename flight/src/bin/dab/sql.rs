@@ -6,7 +6,7 @@ mod statements;
 
 use std::io::{IsTerminal, Read, Write};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use dab_flight::Client;
 use dab_flight::client::Answer;
 use dab_proof::report::count;
@@ -18,28 +18,36 @@ use crate::footer::footer;
 use crate::format::{Format, write_batches};
 
 pub(crate) async fn run(args: SqlArgs) -> Result<()> {
-    let connection = Connection::open(&args.node, MissingData::IsRefused).await?;
-    let outcome = match &args.command {
-        Some(sql) => run_all(&connection.client, sql, args.format, &mut std::io::stdout().lock()).await,
-        None if std::io::stdin().is_terminal() => prompt::run(&connection.client, args.format).await,
+    let key = args.idempotency_key.as_deref();
+    let script = match &args.command {
+        Some(sql) => Some(sql.clone()),
+        None if std::io::stdin().is_terminal() => None,
         None => {
             let mut script = String::new();
             std::io::stdin()
                 .read_to_string(&mut script)
                 .context("cannot read standard input")?;
-            run_all(&connection.client, &script, args.format, &mut std::io::stdout().lock()).await
+            Some(script)
         }
+    };
+    if key.is_some() && script.as_ref().is_none_or(|script| split_statements(script).len() != 1) {
+        bail!("--idempotency-key is for one statement: give it with -c");
+    }
+    let connection = Connection::open(&args.node, MissingData::IsRefused).await?;
+    let outcome = match &script {
+        Some(sql) => run_all(&connection.client, sql, key, args.format, &mut std::io::stdout().lock()).await,
+        None => prompt::run(&connection.client, args.format).await,
     };
     let closed = connection.close().await;
     outcome.and(closed)
 }
 
 /// Runs statements one after the other; the first that fails ends it.
-async fn run_all(client: &Client, script: &str, format: Format, out: &mut impl Write) -> Result<()> {
+async fn run_all(client: &Client, script: &str, key: Option<&str>, format: Format, out: &mut impl Write) -> Result<()> {
     let statements = split_statements(script);
     let all = statements.len();
     for (at, statement) in statements.into_iter().enumerate() {
-        let printed = print_one(client, statement, format, out).await;
+        let printed = print_one(client, statement, key, format, out).await;
         match all {
             1 => printed?,
             _ => printed.with_context(|| format!("statement {} of {all}", at + 1))?,
@@ -50,13 +58,13 @@ async fn run_all(client: &Client, script: &str, format: Format, out: &mut impl W
 
 /// Runs a statement and prints what it gives.
 pub(crate) async fn run_one(client: &Client, sql: &str, format: Format) -> Result<()> {
-    print_one(client, sql, format, &mut std::io::stdout().lock()).await
+    print_one(client, sql, None, format, &mut std::io::stdout().lock()).await
 }
 
 /// Only tables get a footer where the result goes; for the other formats it goes to standard error, where a program that
 /// reads the result does not meet it.
-async fn print_one(client: &Client, sql: &str, format: Format, out: &mut impl Write) -> Result<()> {
-    match client.execute(sql).await? {
+async fn print_one(client: &Client, sql: &str, key: Option<&str>, format: Format, out: &mut impl Write) -> Result<()> {
+    match client.execute_once(sql, key).await? {
         Answer::Done(update) => say(format, &update.to_string(), out)?,
         Answer::Rows(rows) => {
             let footer = rows.pins().and_then(footer);

@@ -2,16 +2,28 @@
 
 use std::process::ExitCode;
 
-use dab_proof::files::{head_file, verify_file_expecting};
+use dab_proof::files::{ArtefactFiles, head_file, verify_file};
 
 use crate::cli::VerifyArgs;
 use crate::report;
 
 pub(crate) fn run(args: VerifyArgs) -> ExitCode {
     let table_id = args.table_id.as_deref();
+    let (proof, body) = match &args.proof {
+        Some(proof) => (proof, Some(args.file.as_path())),
+        None => (&args.file, args.commit.as_deref()),
+    };
     let found = match args.head {
-        true => head_file(&args.file, &args.trust, table_id),
-        false => verify_file_expecting(&args.file, &args.trust, table_id, args.commit.as_deref(), &args.data),
+        true => head_file(proof, &args.trust, table_id),
+        false => {
+            let files = ArtefactFiles {
+                table_id,
+                subject: args.subject.as_ref(),
+                body,
+                data: &args.data,
+            };
+            verify_file(proof, &args.trust, &files)
+        }
     };
     report::print(&found, args.json)
 }

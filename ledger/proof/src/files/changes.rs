@@ -1,29 +1,38 @@
 //! A file of changes of the members, and a trust folder that follows them.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::Write;
 use std::path::Path;
 
-use super::{failed, read_needed, untrusted};
+use super::{failed, read_limited, read_needed, untrusted};
 use crate::epoch::{CHANGES_BYTES_MAX, Step, follow_changes, parse_changes};
 use crate::error::Error;
 use crate::policy::{POLICY_BYTES_MAX, Policy};
 use crate::report::{Report, count};
 use crate::writers::WRITERS_BYTES_MAX;
 
+/// Bytes of the file `epoch` in a trust folder: a number.
+const EPOCH_FILE_BYTES_MAX: usize = 32;
+
 /// Checks the changes of a ledger's members in a file against a trust folder, and has the folder follow them where `write`
 /// says so: its policy and writers are then those of the last epoch. Nothing is written unless every change holds.
 pub fn follow_file(changes: &Path, trust_dir: &Path, write: bool) -> Report {
     let title = format!("changes of the members, {}", changes.display());
     let read = |name: &str, what, limit| read_needed(&trust_dir.join(name), what, limit);
-    let trusted = read("policy", "policy", POLICY_BYTES_MAX)
-        .and_then(|policy| Ok((policy, read("writers", "writers file", WRITERS_BYTES_MAX)?)));
-    let (policy, writers) = match trusted {
+    let trusted = read("policy", "policy", POLICY_BYTES_MAX).and_then(|policy| {
+        Ok((
+            policy,
+            read("writers", "writers file", WRITERS_BYTES_MAX)?,
+            read_epoch(trust_dir)?,
+        ))
+    });
+    let (policy, writers, epoch) = match trusted {
         Ok(trusted) => trusted,
         Err(error) => return untrusted(title, trust_dir, &error),
     };
     let steps = read_needed(changes, "file of changes", CHANGES_BYTES_MAX)
         .and_then(|bytes| parse_changes(&bytes))
-        .and_then(|changes| follow_changes(&policy, &writers, &changes));
+        .and_then(|changes| follow_changes(&policy, &writers, epoch, &changes));
     let steps = match steps {
         Ok(steps) => steps,
         Err(error) => return failed(title, &error),
@@ -57,7 +66,7 @@ fn told(title: String, trust_dir: &Path, steps: &[Step], write: bool) -> Report 
     }
     let dir = trust_dir.display();
     match steps.last() {
-        None => report.checked.push(format!("{dir} has the last members already")),
+        None => report.checked.push(format!("the file has no later members than {dir}")),
         Some(last) => {
             report.facts.push(("ledger", last.text.origin.clone()));
             if let Ok(policy) = Policy::parse(&last.text.policy) {
@@ -77,11 +86,34 @@ fn told(title: String, trust_dir: &Path, steps: &[Step], write: bool) -> Report 
     report
 }
 
-/// The policy last: whoever is interrupted between the two has more writers than before, and follows again.
+/// The epoch that the folder says it is of.
+fn read_epoch(dir: &Path) -> Result<Option<u64>, Error> {
+    let Some(bytes) = read_limited(&dir.join("epoch"), "epoch", EPOCH_FILE_BYTES_MAX)? else {
+        return Ok(None);
+    };
+    let text = String::from_utf8_lossy(&bytes);
+    let epoch = text.trim_end().parse();
+    epoch
+        .map(Some)
+        .map_err(|_| Error::malformed("epoch", format!("{text:?} is no number")))
+}
+
+/// The epoch last. Whoever is interrupted before has a policy and writers that belong to no epoch, or to another one than the
+/// folder says: then no change holds, and the folder has to be restored from its copy.
 fn write_trust(dir: &Path, step: &Step) -> Result<(), Error> {
-    for (name, text) in [("writers", &step.text.writers), ("policy", &step.text.policy)] {
+    let epoch = format!("{}\n", step.epoch);
+    for (name, text) in [
+        ("writers", &step.text.writers),
+        ("policy", &step.text.policy),
+        ("epoch", &epoch),
+    ] {
         let (path, temporary) = (dir.join(name), dir.join(format!(".{name}.new")));
-        let written = fs::write(&temporary, text).and_then(|()| fs::rename(&temporary, &path));
+        let write = |text: &str| {
+            let mut file = File::create(&temporary)?;
+            file.write_all(text.as_bytes())?;
+            file.sync_all()
+        };
+        let written = write(text).and_then(|()| fs::rename(&temporary, &path));
         written.map_err(|error| Error::Unavailable {
             path: path.display().to_string(),
             reason: error.to_string(),

@@ -57,6 +57,11 @@ impl Subject {
         &self.0
     }
 
+    /// The name of a `digest/...` subject, under which data that is not DAB's is bound.
+    pub fn digest_name(&self) -> Option<&str> {
+        self.0.strip_prefix("digest/").filter(|name| !name.is_empty())
+    }
+
     /// The table id of a `table/...` subject.
     pub fn table_id(&self) -> Option<&str> {
         self.0.strip_prefix("table/")

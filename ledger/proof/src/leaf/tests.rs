@@ -120,3 +120,22 @@ fn other_spellings_of_a_statement_are_refused() {
         assert!(Leaf::parse(&wrong).is_err(), "{wrong:?}");
     }
 }
+
+#[test]
+fn digest_is_that_of_one_body() {
+    let digest = leaf().body;
+    assert!(digest.matches(b"body"));
+    for other in [&b"bodx"[..], b"bod", b"body\0", b""] {
+        assert!(!digest.matches(other), "{other:?}");
+    }
+}
+
+#[test]
+fn operation_is_as_long_as_it_may_be_and_no_longer() {
+    let checked = |bytes: usize| {
+        let operation = "X".repeat(bytes);
+        Leaf { operation, ..leaf() }.check()
+    };
+    assert!(checked(OPERATION_BYTES_MAX).is_ok());
+    assert!(checked(OPERATION_BYTES_MAX + 1).is_err());
+}

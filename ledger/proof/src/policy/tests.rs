@@ -223,3 +223,22 @@ fn deep_nesting_is_refused_before_it_exhausts_the_stack() {
     }
     assert!(Policy::parse(file + "quorum g99\n").is_err());
 }
+
+#[test]
+fn collector_of_cosignatures_learns_whose_a_line_claims_to_be_and_when_there_are_enough() {
+    let policy = Policy::parse(definitions() + "group two 2 X1 X2 X3\nquorum two\n").unwrap();
+    let line = |seed| checkpoint().cosign(&witness(seed), 1000).unwrap();
+    let claimed = |line: &NoteSignature| policy.witness_of(line).map(|witness| witness.name.clone());
+    assert_eq!(claimed(&line(2)).as_deref(), Some("X2"));
+    assert_eq!(claimed(&line(7)), None);
+    let (mut renamed, mut another) = (line(2), line(2));
+    renamed.name = "dab/w1".to_owned();
+    another.key_id ^= 1;
+    assert_eq!((claimed(&renamed), claimed(&another)), (None, None));
+    for (names, enough) in [(&["X1", "X3"][..], true), (&["X1", "Y1"], false), (&[], false)] {
+        let met = policy.is_met_by(|witness| names.contains(&witness.name.as_str()));
+        assert_eq!(met, enough, "{names:?}");
+    }
+    assert!(!policy.needs_no_cosigner());
+    assert!(Policy::parse("quorum none\n").unwrap().needs_no_cosigner());
+}

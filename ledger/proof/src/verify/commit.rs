@@ -85,11 +85,17 @@ fn contradictions(leaf: &Leaf, commit: &CommitFile) -> Vec<String> {
 
 /// How a body differs from the one that the leaf binds; none when it is the same.
 fn difference(leaf: &Leaf, body: &[u8]) -> Option<String> {
-    let expected = &leaf.body;
-    if body.len() as u64 != expected.bytes {
-        return Some(size_difference(body.len() as u64, expected.bytes));
+    match body.len() as u64 == leaf.body.bytes {
+        true => digest_difference(&BodyDigest::of(body), &leaf.body),
+        false => Some(size_difference(body.len() as u64, leaf.body.bytes)),
     }
-    let found = BodyDigest::of(body);
+}
+
+/// How the digests of a body differ from those that the leaf binds; none when they are the same.
+pub(super) fn digest_difference(found: &BodyDigest, expected: &BodyDigest) -> Option<String> {
+    if found.bytes != expected.bytes {
+        return Some(size_difference(found.bytes, expected.bytes));
+    }
     let differs = |algorithm: &str, found: &[u8; 32], expected: &[u8; 32]| {
         (found != expected).then(|| {
             format!(
@@ -102,7 +108,7 @@ fn difference(leaf: &Leaf, body: &[u8]) -> Option<String> {
     differs("BLAKE3", &found.blake3, &expected.blake3).or_else(|| differs("SHA-256", &found.sha256, &expected.sha256))
 }
 
-fn size_difference(found: u64, expected: u64) -> String {
+pub(super) fn size_difference(found: u64, expected: u64) -> String {
     format!("it has {found} bytes instead of {expected}")
 }
 

@@ -48,6 +48,31 @@ fn good_receipt_is_valid_with_all_its_files() {
 }
 
 #[test]
+fn a_file_that_is_no_table_s_is_checked_with_its_proof_and_its_subject() {
+    let world = World::new();
+    world.write("record", b"record");
+    let check = "verify record --proof catalog.tlog-proof --trust trust";
+    let text = world.run(check, 0);
+    assert!(text.contains("the file's 6 bytes, their BLAKE3 and SHA-256"), "{text}");
+    world.run(&format!("{check} --subject catalog"), 0);
+    let text = world.says(&format!("{check} --subject digest/backup"), 1);
+    assert!(text.contains("is for subject catalog, not digest/backup"), "{text}");
+    world.write("record", b"recorD");
+    let text = world.says(check, 1);
+    assert!(
+        text.contains("the file is not the notarized one: its BLAKE3 is"),
+        "{text}"
+    );
+    let text = world.run(
+        &format!("verify {COMMIT} --proof b.tlog-proof --data {DATA} --trust trust"),
+        0,
+    );
+    assert!(text.contains("data file p=x%2520y/b.parquet: 4 bytes"), "{text}");
+    world.run(&format!("{check} --commit record"), 64);
+    world.run("verify nowhere --proof catalog.tlog-proof --trust trust", 2);
+}
+
+#[test]
 fn forged_files_are_invalid() {
     let world = World::new();
     world.write(DATA, b"bbbc");
@@ -192,7 +217,10 @@ fn wrong_command_lines_say_what_is_missing() {
         ("prove x", "there is no verb \"prove\""),
         ("audit", "say what to audit"),
         ("audit everything", "say what to audit"),
-        ("verify --trust trust", "FILE, the receipt, is needed"),
+        (
+            "verify --trust trust",
+            "RECEIPT, or a file and its receipt with --proof, is needed",
+        ),
         ("verify b.tlog-proof", "--trust DIR is needed"),
         ("verify b.tlog-proof --trust", "missing argument"),
         ("verify b.tlog-proof --trust trust --deep", "invalid option '--deep'"),

@@ -2,7 +2,7 @@
 
 use dab_proof::Error;
 use dab_proof::audit::audit_ledger;
-use dab_proof::head_map::{MAP_PATH_STEPS_MAX, MapKey, Step};
+use dab_proof::head_map::{MAP_PATH_STEPS_MAX, MapEntry, MapKey, Step};
 use dab_proof::head_proof::{Found, HEAD_PROOF_BYTES_MAX, HeadProof, verify_head};
 use dab_proof::heads_leaf::{HeadsBody, MAP_WINDOW_LEAVES};
 use dab_proof::leaf::Subject;
@@ -184,6 +184,18 @@ fn an_older_leaf_another_map_and_another_binding_are_refused() {
         ..honest.clone()
     };
     refused("no map", nothing);
+    let last = ledger.receipt(LeafIndex(25)).leaf;
+    let own = MapEntry {
+        key: MapKey::of(&table(1)),
+        sequence: last.leaf().sequence,
+        leaf_index: LeafIndex(25),
+        leaf_hash: last.hash(),
+    };
+    let denied = HeadProof {
+        found: Found::Other(own),
+        ..honest.clone()
+    };
+    refused("its own entry as another's, which would say that it has none", denied);
     refused(
         "the heads themselves",
         HeadProof {
@@ -248,23 +260,41 @@ fn a_map_that_covers_more_than_came_before_its_leaf_is_refused() {
 }
 
 #[test]
+fn a_head_behind_the_leaves_that_are_covered_is_refused() {
+    let mut ledger = TinyLedger::new();
+    for body in 0..3_u8 {
+        ledger.append(&table(1), &[body], None, "WRITE");
+    }
+    let size = TreeSize(2);
+    let body = HeadsBody {
+        size,
+        ..ledger.heads_body(TreeSize(3))
+    };
+    let heads = ledger.append(&Subject::heads(), body.text().as_bytes(), None, "HEADS");
+    let proof = HeadProof {
+        size,
+        ..ledger.head_proof(&table(1), TreeSize(3), heads)
+    };
+    let error = proof.verify(&ledger.trust()).unwrap_err().to_string();
+    assert!(error.contains("leaf 2 is not among the first 2"), "{error}");
+}
+
+#[test]
 fn what_is_too_long_is_refused_unread() {
     let ledger = ledger(0);
     let honest = proof(&ledger, &table(1));
-    let steps = vec![
-        Step {
-            bit: 0,
-            sibling: ledger.checkpoint().checkpoint().root
-        };
-        MAP_PATH_STEPS_MAX + 1
-    ];
-    let long = HeadProof {
-        steps,
+    let step = Step {
+        bit: 0,
+        sibling: ledger.checkpoint().checkpoint().root,
+    };
+    let with_steps = |count| HeadProof {
+        steps: vec![step; count],
         ..honest.clone()
-    }
-    .to_text();
+    };
+    let longest = with_steps(MAP_PATH_STEPS_MAX);
+    assert_eq!(HeadProof::parse(longest.to_text().as_bytes()), Ok(longest));
     assert!(matches!(
-        HeadProof::parse(long.as_bytes()),
+        HeadProof::parse(with_steps(MAP_PATH_STEPS_MAX + 1).to_text().as_bytes()),
         Err(Error::Malformed { .. })
     ));
     let endless = vec![b'a'; HEAD_PROOF_BYTES_MAX + 1];

@@ -9,6 +9,7 @@ mod fork;
 mod head_proofs;
 mod hostile;
 mod known_answers;
+mod largest_trees;
 mod oracles;
 mod receipts;
 mod table_id;

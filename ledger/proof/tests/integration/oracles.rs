@@ -60,8 +60,11 @@ fn all_small_trees_have_the_oracles_roots_and_proofs() {
             );
             consistency::verify(TreeSize(old), &root(old), TreeSize(size), &new_root, &proof).unwrap();
         }
-        consistency::verify(TreeSize(0), &root(0), TreeSize(size), &new_root, &[]).unwrap();
-        consistency::verify(TreeSize(size), &new_root, TreeSize(size), &new_root, &[]).unwrap();
+        for old in [0, size] {
+            let proof = consistency::prove(TreeSize(old), TreeSize(size), &mut node).unwrap();
+            assert_eq!(proof, [], "{old} to {size}");
+            consistency::verify(TreeSize(old), &root(old), TreeSize(size), &new_root, &proof).unwrap();
+        }
     }
 }
 

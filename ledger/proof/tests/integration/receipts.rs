@@ -7,7 +7,7 @@ use dab_proof::note::SigningKey;
 use dab_proof::receipt::Receipt;
 use dab_proof::report::{Report, Verdict};
 use dab_proof::testing::{TinyLedger, TinyTable};
-use dab_proof::tree::LeafIndex;
+use dab_proof::tree::{LeafIndex, PROOF_HASHES_MAX};
 use dab_proof::trust::Trust;
 use dab_proof::verify::{Artefacts, DataArtefact, verify};
 
@@ -34,8 +34,9 @@ fn check(ledger: &TinyLedger, commit: Option<&[u8]>, data: &[(&str, &[u8])]) -> 
         &ledger.trust(),
         Artefacts {
             table_id: Some("t1"),
-            commit: commit.map(Into::into),
+            body: commit.map(Into::into),
             data: data.collect(),
+            ..Artefacts::default()
         },
     )
 }
@@ -92,7 +93,7 @@ fn receipt_of_a_subject_that_is_no_table_is_checked_with_its_body() {
             receipt.as_bytes(),
             &ledger.trust(),
             Artefacts {
-                commit: Some(body.into()),
+                body: Some(body.into()),
                 ..Artefacts::default()
             },
         )
@@ -241,4 +242,18 @@ fn receipt_is_the_file_of_the_specification() {
         let accepted = Receipt::parse(spoiled.as_bytes()).is_ok_and(|receipt| receipt.verify(&ledger.trust()).is_ok());
         assert!(!accepted, "{spoiled}");
     }
+}
+
+#[test]
+fn receipt_has_as_many_hashes_as_a_proof_may_and_no_more() {
+    let (ledger, _) = two_versions();
+    let honest = ledger.receipt(LeafIndex(3));
+    let with_hashes = |count| Receipt {
+        proof: vec![honest.leaf.hash(); count],
+        ..honest.clone()
+    };
+    let longest = with_hashes(PROOF_HASHES_MAX);
+    assert_eq!(Receipt::parse(longest.to_text().as_bytes()).as_ref(), Ok(&longest));
+    assert!(longest.verify(&ledger.trust()).is_err());
+    assert!(Receipt::parse(with_hashes(PROOF_HASHES_MAX + 1).to_text().as_bytes()).is_err());
 }

@@ -20,7 +20,7 @@ use crate::program::{program, shell_word};
 
 pub(super) fn list(args: &NodeListArgs) -> Result<()> {
     for member in members(&config(&DataDir::open(&args.data.data)?))?.iter() {
-        say(member);
+        say(member)?;
     }
     Ok(())
 }
@@ -57,15 +57,14 @@ pub(super) fn sign(args: &NodeApproveArgs) -> Result<()> {
     let dir = DataDir::open(&args.data.data)?;
     let approval = approve(&config(&dir), &read(&args.change)?)?;
     durable::write(&args.change, &approval.change.to_bytes(), Access::Everyone)?;
-    say_how_far(&dir, &approval, &args.change);
-    Ok(())
+    say_how_far(&dir, &approval, &args.change)
 }
 
 pub(super) async fn apply(args: NodeApplyArgs) -> Result<()> {
     let dir = DataDir::open(&args.node.data.data)?;
     let approval = review(&config(&dir), &read(&args.change)?)?;
-    if approval.approved_by.len() < approval.needed {
-        say_how_far(&dir, &approval, &args.change);
+    if approval.approved_by.len() < approval.needed && !approval.is_applied {
+        say_how_far(&dir, &approval, &args.change)?;
         bail!("too few members approve");
     }
     if !approval.joins.is_empty() && args.output.exists() {
@@ -74,16 +73,19 @@ pub(super) async fn apply(args: NodeApplyArgs) -> Result<()> {
             args.output.display()
         );
     }
-    let connection = Connection::open(&args.node, MissingData::IsRefused).await?;
-    let applied = connection.client.change_members(approval.change.to_bytes()).await;
-    let closed = connection.close().await;
-    applied?;
+    // as after an answer that was lost: then what is left is the invitation
+    if !approval.is_applied {
+        let connection = Connection::open(&args.node, MissingData::IsRefused).await?;
+        let applied = connection.client.change_members(approval.change.to_bytes()).await;
+        let closed = connection.close().await;
+        applied.map_err(anyhow::Error::from).and(closed)?;
+    }
     for member in &approval.joins {
         // after the change: until then it is nobody's invitation
         let invitation = Invitation::of(&config(&dir), &approval.change, member)?;
         durable::write(&args.output, invitation.to_text().as_bytes(), Access::Owner)?;
     }
-    say_change(&approval);
+    say_change(&approval)?;
     match approval.joins.is_empty() {
         true => print_line!("certified: stop the replica that left; its files are nobody's member any more"),
         false => {
@@ -92,7 +94,7 @@ pub(super) async fn apply(args: NodeApplyArgs) -> Result<()> {
             print_line!("it holds the ledger's key: keep it secret, remove it when the machine has joined");
         }
     }
-    closed
+    Ok(())
 }
 
 fn config(dir: &DataDir) -> NodeConfig {
@@ -120,15 +122,14 @@ fn write_draft(dir: &DataDir, change: &MembersChange, output: &Path) -> Result<(
         bail!("{} is there already: name another file with --output", output.display());
     }
     durable::write(output, &approval.change.to_bytes(), Access::Everyone)?;
-    say_how_far(dir, &approval, output);
-    Ok(())
+    say_how_far(dir, &approval, output)
 }
 
 fn read(change: &Path) -> Result<Vec<u8>> {
     fs::read(change).with_context(|| format!("cannot read {}", change.display()))
 }
 
-fn say_change(approval: &Approval) {
+fn say_change(approval: &Approval) -> Result<()> {
     for (word, members) in [("leaves", &approval.leaves), ("joins", &approval.joins)] {
         for member in members {
             print_line!(
@@ -139,10 +140,11 @@ fn say_change(approval: &Approval) {
             );
         }
     }
+    Ok(())
 }
 
-fn say_how_far(dir: &DataDir, approval: &Approval, change: &Path) {
-    say_change(approval);
+fn say_how_far(dir: &DataDir, approval: &Approval, change: &Path) -> Result<()> {
+    say_change(approval)?;
     let (have, needed) = (approval.approved_by.len(), approval.needed);
     print_line!(
         "approved by {have} of the {needed} members that it takes: {}",
@@ -157,8 +159,10 @@ fn say_how_far(dir: &DataDir, approval: &Approval, change: &Path) {
             dir.option()
         ),
     }
+    Ok(())
 }
 
-fn say(member: &Member) {
+fn say(member: &Member) -> Result<()> {
     print_line!("{:>4}  {:<12}  {}", member.id, member.is.name, member.is.address);
+    Ok(())
 }

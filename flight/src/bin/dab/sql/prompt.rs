@@ -57,7 +57,7 @@ pub(super) async fn run(client: &Client, format: Format) -> Result<()> {
                         let _ = editor.append_history(path);
                     }
                     let mut out = interrupts.output();
-                    match interrupts.bound(run_all(client, &typed, format, &mut out)).await {
+                    match interrupts.bound(run_all(client, &typed, None, format, &mut out)).await {
                         Some(Ok(())) => {}
                         Some(Err(error)) if !out.is_interrupted() => complain(&error),
                         _ => eprintln!("{INTERRUPTED}"),

@@ -71,6 +71,7 @@ pub(super) struct Options {
     pub(super) second: Option<PathBuf>,
     pub(super) trust: Option<PathBuf>,
     pub(super) table_id: Option<String>,
+    pub(super) subject: Option<Subject>,
     pub(super) commit: Option<PathBuf>,
     pub(super) data: Vec<PathBuf>,
     pub(super) ledger: Option<OsString>,
@@ -95,6 +96,9 @@ impl Options {
                 Long("trust") => set(&mut options.trust, "--trust", parser.value()?.into())?,
                 Long("table-id") if allowed.contains(&"table-id") => {
                     set(&mut options.table_id, "--table-id", read_table_id(parser.value()?)?)?;
+                }
+                Long("subject") if allowed.contains(&"subject") => {
+                    set(&mut options.subject, "--subject", read_subject(parser.value()?)?)?;
                 }
                 Long("commit") if allowed.contains(&"commit") => {
                     set(&mut options.commit, "--commit", parser.value()?.into())?;
@@ -143,6 +147,13 @@ fn read_table_id(value: OsString) -> Result<String, Usage> {
             "--table-id {value:?} is no table id: give what a report prints after `table id`"
         ))),
     }
+}
+
+fn read_subject(value: OsString) -> Result<Subject, Usage> {
+    let value = value.to_string_lossy();
+    value
+        .parse()
+        .map_err(|_| Usage(format!("--subject {value:?} is no subject: give one as digest/NAME")))
 }
 
 /// The folder of a ledger, or the advice where URLs are read.

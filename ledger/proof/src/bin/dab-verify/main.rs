@@ -23,8 +23,10 @@ const HELP: &str = "\
 Checks DAB's receipts, tables and ledgers from files alone, with no network.
 
 Usage:
-  dab-verify verify FILE --trust DIR [--table-id ID] [--commit FILE]
+  dab-verify verify RECEIPT --trust DIR [--table-id ID] [--commit FILE]
                     [--data FILE]... [--json]
+  dab-verify verify FILE --proof RECEIPT --trust DIR [--subject digest/NAME]
+                    [--json]
   dab-verify head FILE --trust DIR [--table-id ID] [--json]
   dab-verify audit table PATH --trust DIR [--table-id ID] [--ledger PATH]
                          [--deep] [--json]

@@ -14,7 +14,8 @@
 //! A raft snapshot says little and is believed in less. Every leaf comes from a public file, and all of them together have
 //! to make the root that the quorum has certified; heads, positions and the head map are computed from them, each signature
 //! checked. A private body has to match its leaf. What a lying leader can do is to leave out bodies, and to name a raft
-//! position that is not the tree's, which makes the replica useless until its operator replaces it.
+//! position that is not the tree's: a replica that lacks leaves is of no use then until its operator replaces it, and one that
+//! has them all takes none.
 //!
 //! In the message, as the data of raft-rs's snapshot:
 //!
@@ -39,6 +40,7 @@ use prost_for_raft::Message as _;
 use raft::eraftpb;
 
 use crate::certify::TreeHead;
+use crate::epoch::Epoch;
 use crate::raft::Position;
 
 /// The version that this release writes, and the only one that it takes.
@@ -48,7 +50,7 @@ const BAD_CHANGE: &str = "a change of the members in its raft snapshot is not ce
 
 /// The data of a raft snapshot.
 #[derive(Clone, PartialEq, Message)]
-pub(crate) struct SnapshotBytes {
+pub(crate) struct RaftSnapshotData {
     #[prost(uint32, tag = "1")]
     version: u32,
     #[prost(string, repeated, tag = "2")]
@@ -57,7 +59,7 @@ pub(crate) struct SnapshotBytes {
     checkpoint: Vec<u8>,
 }
 
-impl SnapshotBytes {
+impl RaftSnapshotData {
     pub(crate) fn new(epoch_changes: Vec<String>, checkpoint: Option<&SignedCheckpoint>) -> Self {
         Self {
             version: SNAPSHOT_VERSION,
@@ -76,6 +78,8 @@ pub(crate) struct Target {
     pub(crate) at: Position,
     /// Each checked against the one before, from those on who founded the ledger.
     pub(crate) epoch_changes: Vec<String>,
+    /// The raft ids of the last of them; `None` where there was no change.
+    pub(crate) members: Option<Vec<u64>>,
     /// Certified; `None` where there are no leaves.
     pub(crate) checkpoint: Option<SignedCheckpoint>,
 }
@@ -84,7 +88,7 @@ impl Target {
     /// Reads a raft snapshot and checks that its checkpoint is certified by the members that come, by certified changes, from
     /// those who founded the ledger; `Err` says what is wrong with it.
     pub(crate) fn read(raft: eraftpb::Snapshot, founded: &Trust) -> Result<Self, &'static str> {
-        let data = SnapshotBytes::decode(raft.data.as_slice()).map_err(|_| "it is no raft snapshot of a ledger")?;
+        let data = RaftSnapshotData::decode(raft.data.as_slice()).map_err(|_| "it is no raft snapshot of a ledger")?;
         if data.version != SNAPSHOT_VERSION {
             return Err("its raft snapshot is of a version that this release does not know");
         }
@@ -92,7 +96,7 @@ impl Target {
             [] => None,
             bytes => Some(SignedCheckpoint::parse(bytes).map_err(|_| "its raft snapshot has no checkpoint")?),
         };
-        let mut trust = founded.clone();
+        let (mut trust, mut members) = (founded.clone(), None);
         for (epoch, text) in (0..).zip(&data.epoch_changes) {
             let (change, rest) = EpochChange::parse(text.as_bytes()).map_err(|_| BAD_CHANGE)?;
             let ends_there = |signed: &SignedCheckpoint| signed.checkpoint().size.0 == change.receipt.index.0 + 1;
@@ -100,6 +104,8 @@ impl Target {
             if !rest.is_empty() {
                 return Err(BAD_CHANGE);
             }
+            let epoch = Epoch::read(change.epoch.text().clone()).map_err(|_| BAD_CHANGE)?;
+            members = Some(epoch.members.iter().map(|member| member.id.0).collect());
             // those who leave certify the leaf with which they do
             if !checkpoint.as_ref().is_some_and(ends_there) {
                 trust = next;
@@ -118,6 +124,7 @@ impl Target {
                 term: metadata.term,
             },
             epoch_changes: data.epoch_changes,
+            members,
             checkpoint,
             raft,
         })
@@ -148,7 +155,7 @@ mod tests {
 
     use super::*;
 
-    fn raft_snapshot(data: &SnapshotBytes) -> eraftpb::Snapshot {
+    fn raft_snapshot(data: &RaftSnapshotData) -> eraftpb::Snapshot {
         let mut metadata = eraftpb::SnapshotMetadata {
             index: 7,
             term: 3,
@@ -168,24 +175,24 @@ mod tests {
         let mut ledger = TinyLedger::with_cosigners(3);
         ledger.append(&Subject::catalog(), b"body", None, "TEST");
         let (checkpoint, trust) = (ledger.checkpoint(), ledger.trust());
-        let data = SnapshotBytes::new(Vec::new(), Some(&checkpoint));
+        let data = RaftSnapshotData::new(Vec::new(), Some(&checkpoint));
         let target = Target::read(raft_snapshot(&data), &trust).unwrap();
         assert_eq!((target.at.index, target.at.term, target.head().size.0), (7, 3, 1));
         let kept = eraftpb::Snapshot::decode(target.to_bytes().as_slice()).unwrap();
         assert_eq!(Target::read(kept, &trust).unwrap(), target);
         let by_the_log = checkpoint.checkpoint().sign(&ledger.log).unwrap();
-        let refused = |data: SnapshotBytes| Target::read(raft_snapshot(&data), &trust).unwrap_err();
-        assert!(refused(SnapshotBytes::new(Vec::new(), Some(&by_the_log))).contains("not certified"));
+        let refused = |data: RaftSnapshotData| Target::read(raft_snapshot(&data), &trust).unwrap_err();
+        assert!(refused(RaftSnapshotData::new(Vec::new(), Some(&by_the_log))).contains("not certified"));
         assert!(
-            refused(SnapshotBytes {
+            refused(RaftSnapshotData {
                 version: 2,
                 ..data.clone()
             })
             .contains("version")
         );
         let checkpoint = b"no note".to_vec();
-        assert!(refused(SnapshotBytes { checkpoint, ..data }).contains("no checkpoint"));
-        let empty = Target::read(raft_snapshot(&SnapshotBytes::new(Vec::new(), None)), &trust).unwrap();
+        assert!(refused(RaftSnapshotData { checkpoint, ..data }).contains("no checkpoint"));
+        let empty = Target::read(raft_snapshot(&RaftSnapshotData::new(Vec::new(), None)), &trust).unwrap();
         assert_eq!(empty.head().size.0, 0);
     }
 }

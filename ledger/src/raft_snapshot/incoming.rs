@@ -3,16 +3,17 @@
 
 use bytes::Bytes;
 use dab_proof::hash::leaf_hash;
-use dab_proof::tile::BundlePath;
-use dab_proof::tree::{Frontier, TreeSize};
+use dab_proof::tile::{BundlePath, HASHES_PER_TILE};
+use dab_proof::tree::{Frontier, LeafIndex, TreeSize};
 
 use super::Target;
 use super::bodies::{bodies_path, decode_bodies};
-use super::staging::{Staging, bundle_at, leaves_in};
+use super::staging::{Staging, Taken, bundle_at, leaves_in};
 use crate::Error;
 
-/// Ticks after which a file that did not come is asked for again, from another replica.
-const AGAIN_TICKS: u64 = 50;
+/// Ticks after which a file of which nothing was heard is asked for again, from another replica: longer than the transport
+/// waits for one.
+const AGAIN_TICKS: u64 = 400;
 
 /// A file that a replica wants of another one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +29,8 @@ pub(crate) struct Incoming {
     target: Target,
     /// The tree of what was there at the beginning and of what has been fetched.
     frontier: Frontier,
+    /// Changes of the members among what has been fetched.
+    changes: usize,
     /// The bundle whose bodies are due.
     entries: Option<Bytes>,
     /// What was asked for, and when it is asked for again.
@@ -49,6 +52,7 @@ impl Incoming {
             staging,
             target,
             frontier,
+            changes: 0,
             entries: None,
             asked: None,
             sources,
@@ -76,6 +80,11 @@ impl Incoming {
     /// Whether the leaves, which are all there, make the certified root.
     pub(crate) fn makes_the_root(&self) -> bool {
         self.frontier.root() == self.target.head().root
+    }
+
+    /// Whether the target has a certificate for each change of the members, of which `known` were there before.
+    pub(crate) fn has_changes(&self, known: usize) -> bool {
+        self.target.epoch_changes.len() == known + self.changes
     }
 
     /// The next file to ask for; `None` while one is under way, or all are there.
@@ -131,12 +140,15 @@ impl Incoming {
             Ok(leaves) => leaves,
             Err(reason) => return Ok(Err(reason)),
         };
-        if let Err(reason) = decode_bodies(file.clone(), &leaves) {
-            return Ok(Err(reason.to_owned()));
-        }
+        let first = LeafIndex(bundle.index() * u64::from(HASHES_PER_TILE));
+        let taken = match decode_bodies(file.clone(), first, leaves) {
+            Ok(taken) => taken,
+            Err(reason) => return Ok(Err(reason.to_owned())),
+        };
         self.staging.put(bundle, &entries, &file)?;
-        let known = (self.size().0 % u64::from(dab_proof::tile::HASHES_PER_TILE)) as usize;
-        for leaf in leaves.iter().skip(known) {
+        let known = (self.size().0 % u64::from(HASHES_PER_TILE)) as usize;
+        for Taken { leaf, .. } in taken.iter().skip(known) {
+            self.changes += usize::from(leaf.leaf().subject.is_members());
             self.frontier.push(leaf_hash(leaf.bytes()));
         }
         Ok(Ok(()))

@@ -14,15 +14,21 @@ use std::sync::Arc;
 use bytes::Bytes;
 use dab_proof::leaf::SignedLeaf;
 use dab_proof::tile::{self, BundlePath, HASHES_PER_TILE};
-use dab_proof::tree::TreeSize;
+use dab_proof::tree::{LeafIndex, TreeSize};
 
-use super::bodies::decode_bodies;
+use super::bodies::{RequestAt, decode_bodies};
 use crate::Error;
 use crate::disk::Disk;
 use crate::durable::Access;
 
-/// A leaf, and its private body where there is one.
-pub(crate) type LeafAndBody = (SignedLeaf, Option<Bytes>);
+/// A leaf that is taken over, with what goes with it and stands in no public file.
+#[derive(Clone, Debug)]
+pub(crate) struct Taken {
+    pub(crate) leaf: SignedLeaf,
+    pub(crate) body: Option<Bytes>,
+    /// The request that it is the first leaf of.
+    pub(crate) request: Option<RequestAt>,
+}
 
 /// The folder of what was fetched.
 #[derive(Clone, Debug)]
@@ -65,7 +71,7 @@ impl Staging {
     /// # Errors
     ///
     /// [`Error::Inconsistent`] when they are not there as they were put.
-    pub(crate) fn leaves_from(&self, size: TreeSize, target: TreeSize) -> Result<Vec<LeafAndBody>, Error> {
+    pub(crate) fn leaves_from(&self, size: TreeSize, target: TreeSize) -> Result<Vec<Taken>, Error> {
         let bundle = bundle_at(size, target)?;
         let read = |kind: &str| {
             let path = self.path(bundle, kind);
@@ -76,9 +82,10 @@ impl Staging {
         let path = self.path(bundle, "entries");
         let leaves = leaves_in(&entries, bundle).map_err(|reason| self.unusable(&path, &reason))?;
         let path = self.path(bundle, "bodies");
-        let bodies = decode_bodies(bodies.into(), &leaves).map_err(|reason| self.unusable(&path, reason))?;
-        let known = (size.0 % u64::from(HASHES_PER_TILE)) as usize;
-        Ok(leaves.into_iter().zip(bodies).skip(known).collect())
+        let known = size.0 % u64::from(HASHES_PER_TILE);
+        let taken = decode_bodies(bodies.into(), LeafIndex(size.0 - known), leaves);
+        let taken = taken.map_err(|reason| self.unusable(&path, reason))?;
+        Ok(taken.into_iter().skip(known as usize).collect())
     }
 
     fn path(&self, bundle: BundlePath, kind: &str) -> PathBuf {
@@ -98,7 +105,7 @@ impl Staging {
 
 /// The bundle that holds the leaf `size`, as wide as a tree of `target` leaves has it.
 pub(crate) fn bundle_at(size: TreeSize, target: TreeSize) -> Result<BundlePath, Error> {
-    Ok(BundlePath::holding(dab_proof::tree::LeafIndex(size.0), target)?)
+    Ok(BundlePath::holding(LeafIndex(size.0), target)?)
 }
 
 /// The leaves of a bundle.
