@@ -102,10 +102,11 @@ def test_what_cannot_be_is_refused_by_name(group, tmp_path):
     ]:
         done = node_verb(verb, "--data", data, *arguments, check=False)
         assert done.returncode != 0 and reason in done.stderr, done
-    _, line = candidate(group, "n3", tmp_path)
+    name = group.nodes[2].data.name
+    _, line = candidate(group, name, tmp_path)
     change = tmp_path / "change"
     done = node_verb("add", "--data", data, line, "-o", change, check=False)
-    assert done.returncode != 0 and "name n3 of another member" in done.stderr, done
+    assert done.returncode != 0 and f"name {name} of another member" in done.stderr, done
     junk = tmp_path / "junk"
     junk.write_text("nothing\n")
     done = node_verb("approve", "--data", data, junk, check=False)

@@ -210,13 +210,18 @@ def test_a_changed_file_is_told_from_a_fork(ledger, monitor, path, evidence):
     monitor.look(GOOD)
 
 
-def test_leaves_that_do_not_hold_are_told_by_their_index(ledger, monitor):
+def test_leaves_that_do_not_hold_are_told_by_their_index(ledger, tmp_path):
     honest = list(ledger.entries)
-    for entry, words in [
+    for n, (entry, words) in enumerate([
         (b"\x1b[2J\x1b]0;VALID\x07", "leaf 300: "),
         (honest[0], "leaf 300: subject table/0 has sequence 0 here, 60 is due"),
         (note(b"dab/leaf/v1\norigin \x1b[2J\n", ledger.writer), "leaf 300: "),
-    ]:
+    ]):
+        # each by one who has seen none of the others: two of them are a fork
+        monitor = Monitor(ledger, tmp_path / f"state{n}")
+        ledger.entries = honest
+        ledger.issue()
+        monitor.look(GOOD)
         ledger.entries = [*honest, entry]
         ledger.issue()
         assert f"ALARM bad: {words}" in monitor.look(BAD)
