@@ -14,11 +14,35 @@ use dab_proof::note::SigningKey;
 use dab_proof::policy::Policy;
 
 pub(crate) const ORIGIN: &str = "dab/replicas";
-const REPLICAS: u64 = 4;
+pub(crate) const REPLICAS: u64 = 4;
 pub(crate) const ROUNDS_MAX: usize = 500;
 
 pub(crate) fn writer() -> SigningKey {
     SigningKey::generate("dab/replicas/writer", &[9; 32]).unwrap()
+}
+
+/// One of four replicas, three of which certify. Each run on a disk has a number of its own.
+pub(crate) fn open(id: u64, disk: &SimDisk, limits: &NodeLimits, run: u8) -> Result<Core, Error> {
+    let log = SigningKey::generate(ORIGIN, &[1; 32]).unwrap();
+    let cosigner = |id: u64| SigningKey::generate_cosigner(&format!("{ORIGIN}/{id}"), &[10 + id as u8; 32]).unwrap();
+    let mut policy = format!("log {}\n", log.verifier());
+    for id in 1..=REPLICAS {
+        policy += &format!("witness r{id} {}\n", cosigner(id).verifier());
+    }
+    policy += "group replicas 3 r1 r2 r3 r4\nquorum replicas\n";
+    Core::open(CoreConfig {
+        disk: Arc::new(disk.clone()),
+        id,
+        voters: (1..=REPLICAS).collect(),
+        log: log.clone(),
+        cosigner: cosigner(id),
+        policy: Policy::parse(&policy).unwrap(),
+        writers: format!("{} *\n", writer().verifier()),
+        clock: Arc::new(SystemClock),
+        limits: limits.clone(),
+        election_seed: 7,
+        run: [run; 16],
+    })
 }
 
 /// What a liar makes of a file, by its path.
@@ -91,28 +115,8 @@ impl Cores {
     }
 
     fn open(&mut self, id: u64) -> Result<Core, Error> {
-        let log = SigningKey::generate(ORIGIN, &[1; 32]).unwrap();
-        let cosigner =
-            |id: u64| SigningKey::generate_cosigner(&format!("{ORIGIN}/{id}"), &[10 + id as u8; 32]).unwrap();
-        let mut policy = format!("log {}\n", log.verifier());
-        for id in 1..=REPLICAS {
-            policy += &format!("witness r{id} {}\n", cosigner(id).verifier());
-        }
-        policy += "group replicas 3 r1 r2 r3 r4\nquorum replicas\n";
         self.runs += 1;
-        Core::open(CoreConfig {
-            disk: Arc::new(self.disk(id).clone()),
-            id,
-            voters: (1..=REPLICAS).collect(),
-            log: log.clone(),
-            cosigner: cosigner(id),
-            policy: Policy::parse(&policy).unwrap(),
-            writers: format!("{} *\n", writer().verifier()),
-            clock: Arc::new(SystemClock),
-            limits: self.limits.clone(),
-            election_seed: 7,
-            run: [self.runs; 16],
-        })
+        open(id, self.disk(id), &self.limits, self.runs)
     }
 
     /// A tick for everybody, and every message and file that follows from it. What a replica fails with, by id; it is down

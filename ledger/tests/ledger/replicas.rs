@@ -1,48 +1,19 @@
 //! Four replicas' cores over a network that loses nothing.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 
 use bytes::Bytes;
-use dab_ledger::clock::SystemClock;
 use dab_ledger::node::NodeLimits;
 use dab_ledger::notary::{Outcome, Proposal};
-use dab_ledger::testing::core::{Core, CoreConfig};
+use dab_ledger::testing::core::Core;
 use dab_ledger::testing::sim_disk::SimDisk;
 use dab_ledger::testing::statement;
-use dab_proof::note::SigningKey;
-use dab_proof::policy::Policy;
 
-const ORIGIN: &str = "dab/replicas";
-const REPLICAS: u64 = 4;
-const ROUNDS_MAX: usize = 500;
-
-fn writer() -> SigningKey {
-    SigningKey::generate("dab/replicas/writer", &[9; 32]).unwrap()
-}
+use crate::cores::{self, ORIGIN, REPLICAS, ROUNDS_MAX, writer};
 
 fn cores() -> Vec<Core> {
-    let log = SigningKey::generate(ORIGIN, &[1; 32]).unwrap();
-    let cosigner = |id: u64| SigningKey::generate_cosigner(&format!("{ORIGIN}/{id}"), &[10 + id as u8; 32]).unwrap();
-    let mut policy = format!("log {}\n", log.verifier());
-    for id in 1..=REPLICAS {
-        policy += &format!("witness r{id} {}\n", cosigner(id).verifier());
-    }
-    policy += "group replicas 3 r1 r2 r3 r4\nquorum replicas\n";
-    let config = |id: u64| CoreConfig {
-        disk: Arc::new(SimDisk::default()),
-        id,
-        voters: (1..=REPLICAS).collect(),
-        log: log.clone(),
-        cosigner: cosigner(id),
-        policy: Policy::parse(&policy).unwrap(),
-        writers: format!("{} *\n", writer().verifier()),
-        clock: Arc::new(SystemClock),
-        limits: NodeLimits::default(),
-        election_seed: 7,
-        run: [id as u8; 16],
-    };
-    (1..=REPLICAS).map(|id| Core::open(config(id)).unwrap()).collect()
+    let core = |id| cores::open(id, &SimDisk::default(), &NodeLimits::default(), id as u8).unwrap();
+    (1..=REPLICAS).map(core).collect()
 }
 
 /// A tick for everybody, and every message that follows from it.
