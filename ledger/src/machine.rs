@@ -157,6 +157,9 @@ impl Machine {
 
     /// Who may write now.
     pub(crate) fn writers(&self) -> Result<Writers, Error> {
+        if let Some(epoch) = &self.epoch {
+            return Ok(epoch.writers().clone());
+        }
         let settings = self.settings()?.unwrap_or_default();
         Ok(Writers::parse(settings.writers.as_bytes())?)
     }

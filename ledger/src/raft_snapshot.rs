@@ -13,9 +13,9 @@
 //!
 //! A raft snapshot says little and is believed in less. Every leaf comes from a public file, and all of them together have
 //! to make the root that the quorum has certified; heads, positions and the head map are computed from them, each signature
-//! checked. A private body has to match its leaf. What a lying leader can do is to leave out bodies, and to name a raft
-//! position that is not the tree's: a replica that lacks leaves is of no use then until its operator replaces it, and one that
-//! has them all takes none.
+//! checked. A private body has to match its leaf. Whoever gives the files can leave private bodies out and tell wrong
+//! requests (`bodies.rs`); a lying leader can name a raft position that is not the tree's: a replica that lacks leaves is of no
+//! use then until its operator replaces it, and one that has them all takes none.
 //!
 //! In the message, as the data of raft-rs's snapshot:
 //!

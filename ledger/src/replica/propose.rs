@@ -56,7 +56,8 @@ impl Replica {
         }
         let writers = self.machine.writers();
         for proposal in forward.proposals {
-            // its own replica has checked it: what is refused when it is applied shall not fill everybody's log
+            // its own replica has checked it: what is malformed shall not fill everybody's log. Whether a change of the members
+            // is approved is judged when it is applied
             let is_signed = || {
                 let origin = &self.settings.origin;
                 writers
