@@ -304,7 +304,7 @@ impl Certifier {
         if head.origin != self.log.name() {
             return Ok(());
         }
-        if head.size <= self.certified_size() {
+        if head.size <= self.certified_size() && !planted("an older certificate replaces a newer one") {
             let ours = self
                 .certified()
                 .filter(|ours| ours.checkpoint().size == head.size)
@@ -339,7 +339,7 @@ impl Certifier {
         let Some(candidate) = self.candidates.get_mut(&size) else {
             return Ok(());
         };
-        if candidate.checkpoint() != note.checkpoint() && !planted("a note of another root is merged") {
+        if candidate.checkpoint() != note.checkpoint() {
             let ours = candidate.clone();
             self.contradict(ours, note);
             return Ok(());
@@ -360,6 +360,46 @@ impl Certifier {
             }
         }
         self.certify_when_met(size)
+    }
+
+    /// Whether a note is a certified checkpoint of this ledger, larger than the one known here.
+    pub(crate) fn certifies_more(&self, note: &SignedCheckpoint) -> bool {
+        let met = |witness: &Witness| has_line(note, witness.key.name(), witness.key.key_id());
+        let size = note.checkpoint().size;
+        let policy = self.policies.at(size);
+        size > self.certified_size()
+            && self.policies.allows(size)
+            && policy.is_met_by(met)
+            && policy.verify(note).is_ok()
+            && !planted("another tree is not noticed")
+    }
+
+    /// Why this replica cannot go on: its tree has another root than a certified one of that size. So its leader has told it
+    /// other entries than the others, or its disk has lost some. The two notes are kept, the own one signed for this.
+    ///
+    /// No quorum has cosigned what this replica holds, and none will; it has nothing to answer from.
+    pub(crate) fn forked(&mut self, root: Hash, certified: &SignedCheckpoint) -> Result<Error, Error> {
+        let size = certified.checkpoint().size;
+        let cosigned = self
+            .candidates
+            .get(&size.0)
+            .filter(|ours| ours.checkpoint().root == root);
+        let ours = match cosigned {
+            Some(ours) => ours.clone(),
+            None => {
+                let origin = self.log.name().to_owned();
+                Checkpoint { origin, size, root }.sign(&self.log)?
+            }
+        };
+        if !planted("the evidence is forgotten") {
+            self.contradict(ours, certified);
+        }
+        let theirs = certified.checkpoint().root;
+        let reason = format!(
+            "a certified checkpoint has root {theirs} for {size} leaves, this replica's tree {root}: it cannot go on, and must \
+             begin anew as another member"
+        );
+        Ok(Error::Inconsistent { reason })
     }
 
     /// Keeps a note that shows another tree of a size that this replica has, when it is evidence: signed by the log.
@@ -419,7 +459,9 @@ impl Certifier {
     }
 
     fn certify(&mut self, signed: SignedCheckpoint, certification: Certification) {
-        self.candidates = self.candidates.split_off(&(signed.checkpoint().size.0 + 1));
+        if !planted("an older certificate replaces a newer one") {
+            self.candidates = self.candidates.split_off(&(signed.checkpoint().size.0 + 1));
+        }
         self.certified = Some((signed, certification));
         self.fresh = true;
     }

@@ -69,7 +69,8 @@ pub(crate) struct Machine {
     applied: Position,
     flushed: Position,
     flushed_size: TreeSize,
-    /// A checkpoint of an earlier run that is ahead of the replayed tree, to be compared when the tree has grown there.
+    /// A certified checkpoint that is ahead of the tree, to be compared when the tree has grown there: an earlier run's, or
+    /// one that another replica has shown.
     expected: Option<SignedCheckpoint>,
     /// Leaves that the checkpoint which readers see covers.
     shown_size: TreeSize,
@@ -151,6 +152,11 @@ impl Machine {
         self.applied
     }
 
+    #[cfg(feature = "testing")]
+    pub(crate) fn flushed_position(&self) -> Position {
+        self.flushed
+    }
+
     pub(crate) fn settings(&self) -> Result<Option<Settings>, Error> {
         self.shared.read(|_, state| Ok(state.settings().cloned()))
     }
@@ -192,7 +198,12 @@ impl Machine {
     pub(crate) fn head(&self) -> TreeHead {
         TreeHead {
             size: self.tiles.size(),
-            root: self.tiles.root(),
+            root: match self.tiles.size().0.checked_sub(1) {
+                Some(before) if planted("a checkpoint has the root of the tree before") => {
+                    self.tiles.root_at(TreeSize(before)).unwrap_or(self.tiles.root())
+                }
+                _ => self.tiles.root(),
+            },
         }
     }
 
@@ -328,6 +339,13 @@ impl Application for Machine {
             [] => (Vec::new(), Effects::default()),
             _ => {
                 let mut content = LedgerEntry::from_bytes(at.index, data)?;
+                if let Content::Group(group) = &mut content
+                    && planted("own proposals are judged first")
+                {
+                    group
+                        .proposals
+                        .sort_by_key(|proposal| !self.pending.waits_for(&proposal.request));
+                }
                 let requests = take_requests(&mut content);
                 (requests, self.shared.read(|_, state| apply(state, content))?)
             }

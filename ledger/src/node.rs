@@ -385,7 +385,9 @@ fn refuse_unless_valid(report: &Report) -> Result<(), Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::peer::{Inbox, ReplicaId};
     use crate::reader::LedgerReader;
+    use crate::replica::message::{Content, NoteBytes, PeerMessage};
     use crate::testing::statement;
 
     fn propose(node: &Node, sequence: u64, parent: Option<dab_proof::hash::Hash>) -> Proposal {
@@ -432,6 +434,40 @@ mod tests {
             ));
             assert_eq!(node.certified().await.size.0, 1);
         }
+    }
+
+    /// Its leader lied to it, or its disk did: the evidence must outlive the node, which stops in the same round.
+    #[tokio::test]
+    async fn a_node_whose_tree_is_not_the_certified_one_keeps_both_notes_and_stops() {
+        let dir = tempfile::tempdir().unwrap();
+        let node = Node::start(NodeConfig::in_dir(dir.path())).unwrap();
+        let log = crate::key_file::read_key(&dir.path().join("private/log.key"))
+            .unwrap()
+            .unwrap();
+        let other = dab_proof::checkpoint::Checkpoint {
+            origin: log.name().to_owned(),
+            size: dab_proof::tree::TreeSize(1),
+            root: dab_proof::hash::Hash::from_bytes([7; 32]),
+        };
+        // under `quorum none` the log's own signature certifies
+        let checkpoint = other.sign(&log).unwrap().to_bytes();
+        let note = NoteBytes {
+            checkpoint: checkpoint.clone().into(),
+            asks: false,
+        };
+        node.inbox
+            .receive(ReplicaId(2), PeerMessage::to_bytes(Content::Note(note)));
+        let error = node.notarize(propose(&node, 0, None)).await.unwrap_err();
+        assert!(error.to_string().contains("this replica's tree"), "{error}");
+        let evidence = std::fs::read_dir(dir.path().join("public/evidence")).unwrap();
+        let folders: Vec<_> = evidence.map(|folder| folder.unwrap().path()).collect();
+        assert_eq!(folders.len(), 1, "{folders:?}");
+        assert_eq!(std::fs::read(folders[0].join("second")).unwrap(), checkpoint);
+        let ours = std::fs::read(folders[0].join("first")).unwrap();
+        let ours = dab_proof::checkpoint::SignedCheckpoint::parse(&ours).unwrap();
+        node.trust.policy.verify(&ours).unwrap();
+        assert_eq!(ours.checkpoint().size, other.size);
+        assert_ne!(ours.checkpoint().root, other.root);
     }
 
     #[tokio::test]

@@ -331,10 +331,13 @@ impl Replica {
         let signed = self.driver.raft_log().signed_head();
         crate::testing::core::CoreState {
             leads: self.driver.leads(),
+            leader: self.driver.leader(),
             term: self.driver.term(),
             raft_base: self.driver.raft_log().base().index,
+            raft_last: self.driver.raft_log().last().index,
             raft_committed: self.driver.raft_log().hard_state().commit,
             applied: self.machine.applied_position().index,
+            flushed: self.machine.flushed_position().index,
             tree: (tree.size.0, *tree.root.as_bytes()),
             certified: self.machine.certifier().certified_size().0,
             signed: signed.map(|head| (head.size.0, *head.root.as_bytes())),
@@ -444,6 +447,7 @@ impl Replica {
             return Ok(());
         };
         let tree_size = self.machine.tree_size();
+        // a smaller one too: whoever asks may hold another tree of that size, and has to learn of it
         let size = signed.checkpoint().size;
         if let Some(ours) = self.machine.certified_for(size).filter(|_| note.asks) {
             let checkpoint = ours.to_bytes().into();
@@ -454,6 +458,9 @@ impl Replica {
             self.outgoing.push(Outgoing { to: from, message });
         }
         self.machine.certifier().receive(&signed, tree_size)?;
+        if self.machine.certifier().certifies_more(&signed) {
+            self.machine.expect(signed)?;
+        }
         // one after another: the certificate of a change of the members must not be passed over
         self.machine.show_certified()
     }
@@ -465,7 +472,7 @@ impl Replica {
             Refusal::Term => "its term cannot be",
             Refusal::Commit => "it commits more than there is",
             Refusal::Contradiction => "it contradicts a committed entry",
-            Refusal::Leader => "it answers a read without leading",
+            Refusal::Leader => "it speaks as the leader, which is another",
             Refusal::Entries => "its entries do not follow one another, or are unknown",
             Refusal::Snapshot => "it brings a raft snapshot that nobody needs",
         };

@@ -91,7 +91,11 @@ impl Sequencer {
                     let _ = answer.send(Ok(()));
                 }
             }
-            Ok(Err(error)) => shared.fail(error.to_string()),
+            Ok(Err(error)) => {
+                // that a replica holds another tree than the certified one is what it stops for
+                self.keep_contradictions();
+                shared.fail(error.to_string());
+            }
             Err(panic) => shared.fail(format!("the raft thread panicked: {}", panic_text(panic.as_ref()))),
         }
     }
@@ -125,13 +129,17 @@ impl Sequencer {
             }
             self.shared.tell(self.replica.standing());
             self.shared.offer(self.replica.for_witnesses());
-            for contradiction in self.replica.take_contradictions() {
-                self.keep(&contradiction);
-            }
+            self.keep_contradictions();
             self.replica.flush(stop.is_some())?;
             if let Some(answer) = stop {
                 return Ok(End::Stopped(answer));
             }
+        }
+    }
+
+    fn keep_contradictions(&mut self) {
+        for contradiction in self.replica.take_contradictions() {
+            self.keep(&contradiction);
         }
     }
 

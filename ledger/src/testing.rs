@@ -4,6 +4,7 @@
 pub mod core;
 pub mod decoders;
 pub mod group;
+pub mod rot;
 pub mod sim_disk;
 
 use std::path::{Path, PathBuf};

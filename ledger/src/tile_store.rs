@@ -84,14 +84,14 @@ impl TileStore {
             restart_sizes: BTreeSet::from([size]),
             recent_sizes: VecDeque::new(),
         };
-        match store.read_edge().and_then(|()| store.edge_holds()) {
-            Ok(true) => {
+        match store.read_edge().and_then(|()| store.broken_edge()) {
+            Ok(None) => {
                 if !planted("narrower tiles stay as a crash left them") {
                     store.renew_partials()?;
                 }
                 Ok(store)
             }
-            Ok(false) => Err(store.mismatch("they do not hash to it")),
+            Ok(Some(path)) => Err(store.mismatch(&format!("{path} does not hash to it"))),
             Err(error) => Err(store.mismatch(&error.to_string())),
         }
     }
@@ -291,11 +291,23 @@ impl TileStore {
         Ok(())
     }
 
-    /// Whether the right edge read from disk is that of the frontier.
-    fn edge_holds(&self) -> Result<bool, dab_proof::Error> {
+    /// The file of the right edge that is not of the frontier; `None` when all are.
+    fn broken_edge(&self) -> Result<Option<String>, dab_proof::Error> {
+        let size = self.size();
+        let levels = (0..64).rev().filter(|level| size.0 >> level & 1 == 1);
+        let roots = levels.zip(self.frontier.hashes());
+        for ((level, root), found) in roots.zip(self.subtrees(size)?) {
+            if *root != found {
+                // the tile that has this subtree's root, or the row under it
+                let (level, at) = (level / 8, ((size.0 >> level) - 1) << (level % 8));
+                return Ok(Some(TilePath::holding(level, at, size)?.to_string()));
+            }
+        }
         let hashes: Vec<Hash> = self.bundle.iter().map(|entry| leaf_hash(entry)).collect();
-        Ok(self.subtrees(self.size())? == self.frontier.hashes()
-            && self.edge.first().is_none_or(|edge| *edge == hashes))
+        match self.edge.first().is_none_or(|edge| *edge == hashes) {
+            true => Ok(None),
+            false => Ok(Some(BundlePath::holding(LeafIndex(size.0 - 1), size)?.to_string())),
+        }
     }
 
     fn mismatch(&self, reason: &str) -> Error {

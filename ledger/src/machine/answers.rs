@@ -130,7 +130,10 @@ impl Machine {
     /// Decides the reads up to whose places everything is applied now.
     pub(super) fn decide_reads(&mut self) {
         let applied = self.applied.index;
-        let decided = self.placed_reads.extract_if(.., |read| read.raft_index <= applied);
+        let early = planted("a read does not wait for its place");
+        let decided = self
+            .placed_reads
+            .extract_if(.., |read| read.raft_index <= applied || early);
         for read in decided.collect::<Vec<_>>() {
             self.answer_when_certified(DecidedAnswer::Read(read.readers));
         }

@@ -63,6 +63,22 @@ impl Machine {
         Ok(())
     }
 
+    /// Holds a certified checkpoint against this replica's tree, now or when the tree has grown to it. Of several that are
+    /// ahead the smallest stays, which is compared first.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Inconsistent`] where it shows another tree, with the evidence kept: see
+    /// [`Certifier::forked`](crate::certify::Certifier::forked).
+    pub(crate) fn expect(&mut self, certified: SignedCheckpoint) -> Result<(), Error> {
+        let size = certified.checkpoint().size;
+        let is_first = |expected: &SignedCheckpoint| size < expected.checkpoint().size;
+        if self.expected.as_ref().is_none_or(is_first) {
+            self.expected = Some(certified);
+        }
+        self.compare_expected()
+    }
+
     pub(super) fn compare_expected(&mut self) -> Result<(), Error> {
         let Some(expected) = self
             .expected
@@ -71,11 +87,13 @@ impl Machine {
             return Ok(());
         };
         let (size, root) = (expected.checkpoint().size, expected.checkpoint().root);
+        // who certifies a size is known when the tree has grown to it: who had left by then signs in vain
+        if self.certifier.policies().at(size).verify(&expected).is_err() {
+            return Ok(());
+        }
         let replayed = self.tiles.root_at(size)?;
         if replayed != root {
-            let reason =
-                format!("a certified checkpoint has root {root} for {size} leaves, this replica's tree {replayed}");
-            return Err(Error::Inconsistent { reason });
+            return Err(self.certifier.forked(replayed, &expected)?);
         }
         let is_next = size > self.certifier.certified_size() && self.certifier.policies().allows(size);
         match is_next {

@@ -123,14 +123,13 @@ impl Machine {
     }
 
     /// The certified checkpoint that a replica needs next which has `size` leaves: that of a change of the members, if there
-    /// is one on its way; otherwise the last.
+    /// is one on its way; otherwise the last, though it be smaller.
     pub(crate) fn certified_for(&mut self, size: TreeSize) -> Option<SignedCheckpoint> {
         let of_change = self
             .epoch_checkpoints
             .iter()
             .find(|signed| signed.checkpoint().size >= size);
-        let certified = of_change.or_else(|| self.certifier.certified());
-        certified.filter(|signed| signed.checkpoint().size >= size).cloned()
+        of_change.or_else(|| self.certifier.certified()).cloned()
     }
 
     /// The raft ids of those who hold the ledger together, as far as that is certified; none where the node is alone.

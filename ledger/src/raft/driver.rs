@@ -28,7 +28,7 @@ use super::logger::logger;
 use super::replay::Position;
 use super::storage_trait::RaftStorage;
 use crate::Error;
-use crate::planted::planted;
+use crate::planted::{misread, planted};
 use crate::replica::guard::{self, Refusal};
 use crate::state_machine::Settings;
 
@@ -114,7 +114,10 @@ impl Driver {
             election_tick: limits.election_ticks,
             heartbeat_tick: limits.heartbeat_ticks,
             applied: applied.index,
-            max_size_per_msg: limits.message_bytes_max,
+            max_size_per_msg: match planted("a message to a follower has no bound") {
+                true => u64::MAX,
+                false => limits.message_bytes_max,
+            },
             max_inflight_msgs: limits.inflight_messages_max,
             check_quorum: true,
             pre_vote: true,
@@ -171,7 +174,7 @@ impl Driver {
         if message.msg_type == MessageType::MsgReadIndex as i32 && !self.leads() {
             return Ok(());
         }
-        let message = guard::without_hints(message);
+        let message = misread(guard::without_hints(message), self.node.raft.raft_log.last_index());
         if let Err(error) = self.node.step(message) {
             tracing::debug!(from, %error, "raft turned a message down");
         }

@@ -14,4 +14,6 @@ mod storage_trait;
 pub(crate) use driver::{Application, Driver, RaftLimits};
 pub(crate) use log_storage::{LogStorage, SEGMENT_BYTES};
 pub(crate) use replay::Position;
+#[cfg(feature = "testing")]
+pub(crate) use scan::provable_bytes;
 pub(crate) use storage_trait::RaftStorage;

@@ -30,6 +30,7 @@ use dab_proof::tree::TreeSize;
 use raft::eraftpb::{Entry, EntryType, HardState};
 
 use crate::certify::TreeHead;
+use crate::planted::planted;
 
 /// Bytes of a record before its payload.
 pub(crate) const RECORD_HEADER_BYTES: usize = 32;
@@ -104,7 +105,7 @@ impl<'a> Record<'a> {
         let Some(record) = bytes.get(..RECORD_HEADER_BYTES + length) else {
             return Err("the record is cut short");
         };
-        if checksum(salt, record) != u32_at(bytes, 4) {
+        if checksum(salt, record) != u32_at(bytes, 4) && !planted("a record's checksum is not looked at") {
             return Err("the record's checksum does not match");
         }
         Ok(Self {

@@ -80,6 +80,23 @@ pub(crate) fn scan<'a>(path: &Path, bytes: &'a [u8], salt: &[u8; 8], is_last: bo
     })
 }
 
+/// How many bytes of a segment a later record of it proves to have been durable: rot in them is told from a torn tail.
+#[cfg(feature = "testing")]
+pub(crate) fn provable_bytes(bytes: &[u8]) -> usize {
+    let Some(salt) = bytes.get(16..24).and_then(|salt| salt.try_into().ok()) else {
+        return 0;
+    };
+    let (mut at, mut first_batch, mut synced) = (SEGMENT_HEADER_BYTES, 0, 0);
+    while let Ok(record) = Record::decode(&bytes[at..], salt) {
+        at += record.size();
+        synced = record.synced as usize;
+        if record.last_of_batch && first_batch == 0 {
+            first_batch = at;
+        }
+    }
+    first_batch.max(synced)
+}
+
 /// The offset of a valid record behind `from` that was written after the bytes behind `good` were durable.
 fn durable_witness(bytes: &[u8], from: usize, good: usize, salt: &[u8; 8]) -> Option<usize> {
     let last = bytes.len().checked_sub(RECORD_HEADER_BYTES)?;

@@ -9,8 +9,8 @@
 //! different followers. The first is visible to those who wait, the second to the cosigners, who come to other roots.
 
 use prost_for_raft::Message as _;
-use raft::RawNode;
 use raft::eraftpb::{ConfChange, Entry, EntryType, Message, MessageType};
+use raft::{INVALID_ID, RawNode};
 
 use crate::members::MEMBERS_MAX;
 use crate::planted::planted;
@@ -41,7 +41,7 @@ pub(crate) enum Refusal {
     Commit,
     /// It contradicts an entry that is committed here.
     Contradiction,
-    /// It answers a read, and does not come from the leader.
+    /// It speaks as the leader of a term whose leader is another.
     Leader,
     /// Its entries do not follow one another, or ask for what this release does not know.
     Entries,
@@ -78,8 +78,9 @@ pub(crate) fn admit(
         // a transfer of leadership is between a leader and itself here; proposals travel beside raft
         _ => return Err(Refusal::Kind),
     };
+    let is_far = message.term > raft.term.saturating_add(TERM_LEAD_MAX) && !planted("any term is believed");
     // raft-rs takes a message without a term for one of its own, and panics on sending a read on that has one
-    if has_term == (message.term == 0) || message.term > raft.term.saturating_add(TERM_LEAD_MAX) {
+    if has_term == (message.term == 0) || is_far {
         return Err(Refusal::Term);
     }
     // replicas have no priorities: raft-rs answers a vote that a priority lost without a term
@@ -97,6 +98,12 @@ pub(crate) fn admit(
     // whoever needs a raft snapshot is sent one without asking, and the leader writes nothing new meanwhile
     if message.request_snapshot != 0 {
         return Err(Refusal::Snapshot);
+    }
+    // raft-rs follows whoever appends; but a term has one leader, and what a second one sends would make another log of it
+    let leads = matches!(kind, MessageType::MsgAppend | MessageType::MsgHeartbeat);
+    let has_other = message.term == raft.term && raft.leader_id != INVALID_ID && raft.leader_id != from;
+    if leads && has_other && !planted("a term may have two leaders") {
+        return Err(Refusal::Leader);
     }
     let last_index = raft.raft_log.last_index();
     match kind {
@@ -180,7 +187,8 @@ fn check_append(node: &RawNode<RaftStorage>, agreed: Option<&Settings>, message:
         (index, term) = (entry.index, entry.term);
         // raft-rs panics where a committed entry would be replaced
         let committed = entry.index <= raft_log.committed && entry.index >= raft_log.first_index();
-        if committed && raft_log.term(entry.index).is_ok_and(|ours| ours != entry.term) {
+        let differs = committed && raft_log.term(entry.index).is_ok_and(|ours| ours != entry.term);
+        if differs && !planted("a committed entry may be replaced") {
             return Err(Refusal::Contradiction);
         }
     }

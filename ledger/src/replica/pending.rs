@@ -141,6 +141,11 @@ impl Pending {
         }
     }
 
+    /// Whether somebody waits here for this proposal.
+    pub(crate) fn waits_for(&self, request: &[u8]) -> bool {
+        RequestId::try_from(request).is_ok_and(|request| self.proposals.contains_key(&request))
+    }
+
     /// Whoever waits for this proposal, which is decided.
     pub(crate) fn decided(&mut self, request: &[u8]) -> Option<Answer<crate::notary::Outcome>> {
         let request = RequestId::try_from(request).ok()?;

@@ -60,6 +60,7 @@ pub struct CoreConfig {
 pub struct Core {
     replica: Replica,
     shared: Arc<Shared>,
+    flushing: bool,
 }
 
 /// What a core holds, for those who check invariants.
@@ -67,14 +68,20 @@ pub struct Core {
 pub struct CoreState {
     /// Whether it leads.
     pub leads: bool,
+    /// Whom it follows, itself where it leads.
+    pub leader: Option<u64>,
     /// Its raft term.
     pub term: u64,
     /// The last raft index that its log has given up, since its state and that of all others hold it.
     pub raft_base: u64,
+    /// The last raft index that its log holds.
+    pub raft_last: u64,
     /// The last raft index that it knows to be committed.
     pub raft_committed: u64,
     /// The last raft index applied.
     pub applied: u64,
+    /// The last raft index whose state is durable.
+    pub flushed: u64,
     /// Leaves and root of its tree.
     pub tree: (u64, [u8; 32]),
     /// Leaves that the last certified checkpoint covers.
@@ -118,6 +125,7 @@ impl Core {
         Ok(Self {
             replica: opened.replica,
             shared: opened.shared,
+            flushing: false,
         })
     }
 
@@ -176,7 +184,9 @@ impl Core {
     /// Any error means that the replica has failed.
     pub fn pump(&mut self) -> Result<Vec<(u64, Bytes)>, Error> {
         self.replica.pump()?;
+        self.flushing = true;
         self.replica.flush(false)?;
+        self.flushing = false;
         let outgoing = self.replica.take_outgoing();
         Ok(outgoing
             .into_iter()
@@ -207,6 +217,11 @@ impl Core {
     pub fn file(&self, path: &str) -> Option<Vec<u8>> {
         let files = PeerFiles::new(Arc::clone(&self.shared));
         files.read(path).ok().flatten()
+    }
+
+    /// Whether it failed while it made its state durable.
+    pub fn failed_in_flush(&self) -> bool {
+        self.flushing
     }
 
     /// Pairs of contradicting notes met since the last call.

@@ -4,7 +4,7 @@
 //! durable, and of the rest whatever the seed says: each write since the last sync is kept, lost, or torn at a sector;
 //! of the changed names of a directory, the first few.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -125,22 +125,25 @@ impl SimDisk {
         }
     }
 
-    /// Flips one bit of a durable file, drawn by `choose`; gives its path, or `None` on an empty disk. For a replica that
-    /// does not run.
-    pub fn rot(&self, choose: &mut dyn FnMut(usize) -> usize) -> Option<PathBuf> {
+    /// The files that a power cut now would leave for sure, with their bytes.
+    pub(super) fn durable_files(&self) -> Vec<(PathBuf, Vec<u8>)> {
+        let state = self.state.lock();
+        let bytes = |inode: usize| state.inodes[inode].durable.clone();
+        let files = state.durable_names.iter();
+        files.map(|(path, inode)| (path.clone(), bytes(*inode))).collect()
+    }
+
+    /// Changes a byte of a file, on the disk and wherever it is kept.
+    pub(super) fn change_byte(&self, path: &Path, at: usize, change: impl Fn(u8) -> u8) {
         let mut state = self.state.lock();
-        let filled = |inode: &usize| !state.inodes[*inode].durable.is_empty();
-        let files: Vec<_> = state.durable_names.iter().filter(|(_, inode)| filled(inode)).collect();
-        let (path, inode) = match files.len() {
-            0 => return None,
-            count => files[choose(count)],
-        };
-        let (path, inode) = (path.clone(), *inode);
-        let inode = &mut state.inodes[inode];
-        let (at, bit) = (choose(inode.durable.len()), choose(8));
-        inode.durable[at] ^= 1 << bit;
-        inode.bytes = inode.durable.clone();
-        Some(path)
+        let inodes = [state.durable_names.get(path), state.names.get(path)];
+        let inodes: BTreeSet<usize> = inodes.into_iter().flatten().copied().collect();
+        for inode in inodes {
+            let Inode { bytes, durable, .. } = &mut state.inodes[inode];
+            for bytes in [bytes, durable] {
+                bytes.get_mut(at).into_iter().for_each(|byte| *byte = change(*byte));
+            }
+        }
     }
 
     /// Sets how the disk treats its replica from now on.
@@ -203,8 +206,9 @@ impl State {
 
 impl Inode {
     fn sync(&mut self) {
-        self.unsynced.clear();
-        self.durable = self.bytes.clone();
+        for write in self.unsynced.drain(..) {
+            write.apply(&mut self.durable);
+        }
     }
 
     fn write(&mut self, write: Write) {

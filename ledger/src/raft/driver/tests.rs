@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use raft::eraftpb::ConfChangeType;
+use raft::eraftpb::{ConfChangeType, MessageType};
 
 use super::*;
 use crate::disk::LocalDisk;
@@ -209,4 +209,35 @@ fn settings_that_the_founding_does_not_have_come_in_from_nobody() {
         Err(Refusal::Entries)
     ));
     driver.receive(2, append(settings("agreed"))).unwrap();
+}
+
+/// raft-rs would follow the second one, and hold another entry for the same index and term than the first one's followers.
+#[test]
+fn a_second_leader_of_a_term_is_not_followed() {
+    let dir = tempfile::tempdir().unwrap();
+    let voters = ConfState {
+        voters: vec![1, 2, 3],
+        ..ConfState::default()
+    };
+    let (mut driver, _) = open(dir.path(), Position::default(), voters);
+    let message = |from, term, kind| {
+        let mut message = Message {
+            from,
+            to: 1,
+            term,
+            ..Message::default()
+        };
+        message.set_msg_type(kind);
+        message
+    };
+    let leading = [MessageType::MsgHeartbeat, MessageType::MsgAppend];
+    driver.receive(2, message(2, 1, MessageType::MsgHeartbeat)).unwrap();
+    for kind in leading {
+        assert!(matches!(driver.receive(3, message(3, 1, kind)), Err(Refusal::Leader)));
+        driver.receive(2, message(2, 1, kind)).unwrap();
+    }
+    assert_eq!(driver.leader(), Some(2));
+    // the next term may be another's
+    driver.receive(3, message(3, 2, MessageType::MsgHeartbeat)).unwrap();
+    assert_eq!(driver.leader(), Some(3));
 }
