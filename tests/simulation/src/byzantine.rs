@@ -1,4 +1,4 @@
-//! What a hostile replica says, beside what its core says.
+//! What a hostile replica says, beside what its core says, that nobody can believe. `liar.rs` has the other kind.
 //!
 //! It holds the log's key, as every replica does, and its own, but nobody else's. Its connection is bound to its raft id.
 //! Everything here is what honest replicas must refuse, or take without harm.
@@ -8,51 +8,14 @@ use dab_proof::checkpoint::{Checkpoint, SignedCheckpoint};
 use dab_proof::hash::Hash;
 use dab_proof::note::NoteSignature;
 use dab_proof::tree::TreeSize;
-use prost::{Message, Oneof};
-use prost_for_raft::Message as _;
 use raft::eraftpb::{Entry, Message as RaftMessage, MessageType};
 
 use crate::ledger::{Ledger, REPLICAS};
 use crate::rng::Rng;
+use crate::wire::Content;
 
 /// Own messages kept to be said again.
 const KEPT_MAX: usize = 200;
-
-/// The peer message of the ledger's `replica/message.rs`, made by somebody else.
-#[derive(Clone, PartialEq, Message)]
-pub(crate) struct PeerMessage {
-    #[prost(oneof = "Content", tags = "1, 2")]
-    pub(crate) content: Option<Content>,
-}
-
-#[derive(Clone, PartialEq, Oneof)]
-pub(crate) enum Content {
-    #[prost(bytes = "bytes", tag = "1")]
-    Raft(Bytes),
-    #[prost(message, tag = "2")]
-    Note(NoteBytes),
-}
-
-#[derive(Clone, PartialEq, Message)]
-pub(crate) struct NoteBytes {
-    #[prost(bytes = "bytes", tag = "1")]
-    pub(crate) checkpoint: Bytes,
-    #[prost(bool, tag = "2")]
-    pub(crate) asks: bool,
-}
-
-/// The note in a peer message, where it is one.
-pub(crate) fn note_in(message: &Bytes) -> Option<SignedCheckpoint> {
-    match PeerMessage::decode(message.clone()).ok()?.content? {
-        Content::Note(note) => SignedCheckpoint::parse(&note.checkpoint).ok(),
-        Content::Raft(_) => None,
-    }
-}
-
-fn peer_message(content: Content) -> Bytes {
-    let message = PeerMessage { content: Some(content) };
-    message.encode_to_vec().into()
-}
 
 /// A hostile replica's memory.
 #[derive(Debug)]
@@ -183,13 +146,29 @@ impl Traitor {
                 message.set_msg_type(MessageType::MsgSnapshot);
             }
         }
-        peer_message(Content::Raft(message.encode_to_vec().into()))
+        Content::raft(&message).to_bytes()
     }
 }
 
 fn said(note: &SignedCheckpoint, rng: &mut Rng) -> Bytes {
-    peer_message(Content::Note(NoteBytes {
-        checkpoint: note.to_bytes().into(),
-        asks: rng.chance(5000),
-    }))
+    Content::note(note, rng.chance(5000)).to_bytes()
+}
+
+/// An append as a leader sends it behind an entry, with one entry more that asks for nothing.
+pub(crate) fn append(from: u64, to: u64, term: u64, behind: (u64, u64)) -> Bytes {
+    let mut message = RaftMessage {
+        from,
+        to,
+        term,
+        index: behind.0,
+        log_term: behind.1,
+        ..RaftMessage::default()
+    };
+    message.set_msg_type(MessageType::MsgAppend);
+    message.entries = vec![Entry {
+        index: behind.0 + 1,
+        term,
+        ..Entry::default()
+    }];
+    Content::raft(&message).to_bytes()
 }

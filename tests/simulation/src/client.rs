@@ -4,17 +4,18 @@ use std::collections::BTreeMap;
 
 use dab_ledger::Error;
 use dab_ledger::notary::{Outcome, Proposal};
-use dab_ledger::testing::statement;
+use dab_ledger::testing::{private_statement, statement};
 use dab_proof::hash::Hash;
 use dab_proof::leaf::Subject;
 use tokio::sync::oneshot::Receiver;
 use tokio::sync::oneshot::error::TryRecvError;
 
-use crate::checker::{Check, Checker, ProposalId, Proposed};
+use crate::checker::{Checker, ProposalId, Proposed};
 use crate::ledger::Ledger;
 use crate::replica::Machine;
 use crate::report::Report;
 use crate::rng::Rng;
+use crate::rules::{Check, Rule};
 use crate::trace::Trace;
 
 /// Requests of one client that may be open at once.
@@ -64,6 +65,8 @@ pub(crate) struct Around<'a> {
     pub(crate) rng: &'a mut Rng,
     pub(crate) report: &'a mut Report,
     pub(crate) trace: &'a mut Trace,
+    /// Bytes of the body that each statement carries.
+    pub(crate) body_bytes: usize,
     /// Faults are over: nothing new is begun, and nothing is given up.
     pub(crate) settling: bool,
 }
@@ -144,10 +147,15 @@ impl Client {
             }
             all_first &= sequence == 0;
             self.statements += 1;
-            let body = format!("{} {}", self.number, self.statements);
+            let body = format!("{} {}{}", self.number, self.statements, " ".repeat(around.body_bytes));
             let name = self.subjects[subject].clone();
             let origin = around.ledger.log.name();
-            let signed = statement(origin, &around.ledger.writer, name.as_str(), sequence, parent, &body);
+            let make = if around.body_bytes > 0 {
+                private_statement
+            } else {
+                statement
+            };
+            let signed = make(origin, &around.ledger.writer, name.as_str(), sequence, parent, &body);
             let hash = signed.leaf.hash();
             proposed.push(Proposed {
                 subject: name,
@@ -233,7 +241,10 @@ impl Client {
                     around.checker.conflict(open.id, &conflict)?;
                     around.report.conflicts += 1;
                     let at = self.subjects.iter().position(|subject| *subject == conflict.subject);
-                    let at = at.ok_or("a conflict names a subject that nobody asked for")?;
+                    let Some(at) = at else {
+                        let what = "a conflict names a subject that nobody asked for".to_owned();
+                        return around.checker.watch.broken(Rule::Answers, what);
+                    };
                     self.views
                         .insert(at, conflict.head.map(|head| (head.sequence, head.leaf_hash)));
                 }
@@ -246,7 +257,7 @@ impl Client {
     fn failed(&mut self, mut open: Open, error: &Error, around: &mut Around<'_>) -> Check {
         let known = matches!(error, Error::Busy { .. } | Error::NoLeader | Error::NoRoom { .. });
         if !known && !matches!(error, Error::OutcomeUnknown | Error::Stopped { .. }) {
-            return Err(format!("proposal {} is answered: {error}", open.id));
+            around.checker.refused(open.id, error)?;
         }
         around.report.unknown_outcomes += u64::from(!known);
         if around.settling || around.rng.chance(8000) {
@@ -267,7 +278,13 @@ impl Client {
                     let Some(core) = &around.machines[read.replica as usize - 1].core else {
                         continue;
                     };
-                    let head = core.head(subject).map_err(|error| format!("a read: {error}"))?;
+                    let head = match core.head(subject) {
+                        Ok(head) => head,
+                        Err(error) => {
+                            around.checker.watch.broken(Rule::Answers, format!("a read: {error}"))?;
+                            continue;
+                        }
+                    };
                     around.checker.read(subject, head, read.floor)?;
                     around.trace.number(head.map_or(0, |head| head.sequence + 1));
                     around.report.reads += 1;

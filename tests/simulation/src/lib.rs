@@ -11,19 +11,32 @@
 mod byzantine;
 mod checker;
 mod client;
+mod coverage;
 mod faults;
 mod ledger;
+mod liar;
+mod life;
+mod many;
 mod network;
 #[cfg(feature = "planted_bugs")]
 pub mod planted;
 mod replica;
 mod report;
 mod rng;
+mod rot;
+mod rules;
 mod scenario;
+pub mod script;
+mod settle;
 mod trace;
+mod wire;
 mod world;
 
+pub use coverage::{Coverage, Fault, State};
+pub use many::many;
 pub use report::Report;
+pub use rot::Rotten;
+pub use rules::{Rule, Violation, Watch};
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -36,26 +49,31 @@ pub struct Run {
     pub report: Report,
     /// The digest of every message, outcome and crash, in order.
     pub trace: u64,
-    /// What was broken, where something was.
-    pub violation: Option<String>,
+    /// Steps that it took.
+    pub steps: u64,
+    /// What was broken at its last step, where something was.
+    pub violation: Option<Violation>,
 }
 
-/// Runs one seed.
+/// Runs one seed under all rules.
 pub fn simulate(seed: u64) -> Run {
-    let mut world = world::World::new(seed);
+    simulate_under(seed, Watch::All)
+}
+
+/// Runs one seed under some rules.
+pub fn simulate_under(seed: u64, watch: Watch) -> Run {
+    let mut world = world::World::new(seed, watch);
+    // those of replicas are caught where they are; this one is the checker's, or a client's
     let ended = catch_unwind(AssertUnwindSafe(|| world.run()));
-    let violation = match ended {
-        Ok(result) => result.err(),
-        Err(panic) => {
-            let said = panic.downcast_ref::<String>().cloned();
-            let said = said.or_else(|| panic.downcast_ref::<&str>().map(|said| (*said).to_owned()));
-            Some(format!("a panic: {}", said.unwrap_or_default()))
-        }
-    };
+    let ended = ended.unwrap_or_else(|panic| {
+        let what = format!("a panic: {}", replica::panic_text(panic.as_ref()));
+        watch.broken(Rule::OnlyDisks, what)
+    });
     Run {
         seed,
         report: world.report(),
         trace: world.trace(),
-        violation: violation.map(|what| format!("at step {}: {what}", world.now())),
+        steps: world.now,
+        violation: ended.err(),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use dab_simulation::{Report, simulate};
+use dab_simulation::{Report, many};
 
 /// Seeds between two lines of progress.
 const PROGRESS_SEEDS: u64 = 100;
@@ -10,6 +10,8 @@ const PROGRESS_SEEDS: u64 = 100;
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
     let (mut seeds, mut from) = (1000, 1);
+    // replicas that panic are caught and judged
+    std::panic::set_hook(Box::new(|_| {}));
     while let Some(argument) = arguments.next() {
         #[cfg(feature = "planted_bugs")]
         if argument == "--planted" {
@@ -26,20 +28,21 @@ fn main() -> ExitCode {
         }
     }
     let (mut all, mut broken) = (Report::default(), Vec::new());
-    for seed in from..from + seeds {
-        let run = simulate(seed);
+    many(from..from + seeds, |run| {
         all.add(&run.report);
-        if let Some(what) = run.violation {
-            println!("seed {seed} {what}");
-            broken.push(seed);
+        if let Some(violation) = run.violation {
+            println!("seed {} at step {}: {violation}", run.seed, run.steps);
+            broken.push(run.seed);
         }
-        if (seed + 1 - from).is_multiple_of(PROGRESS_SEEDS) {
-            println!("{} seeds, {} broken", seed + 1 - from, broken.len());
+        if all.runs.is_multiple_of(PROGRESS_SEEDS) {
+            println!("{} seeds, {} broken", all.runs, broken.len());
         }
-    }
+    });
     for (name, count) in all.counts() {
         println!("{count:>12} {name}");
     }
+    println!("{}", all.coverage.table());
+    broken.sort_unstable();
     println!("broken seeds: {broken:?}");
     ExitCode::from(u8::from(!broken.is_empty()))
 }
@@ -47,17 +50,31 @@ fn main() -> ExitCode {
 /// Searches for each planted bug, or for the one named, and prints the table of the README.
 #[cfg(feature = "planted_bugs")]
 fn search_planted(only: Option<&str>) -> ExitCode {
-    use dab_simulation::planted::{BUGS, search};
+    use dab_simulation::Watch;
+    use dab_simulation::planted::{BUGS, Bug, Found, search_all};
 
     const SEARCHES: u64 = 3;
-    const SEEDS_MAX: u64 = 30;
-    // many bugs are seen by a panic, which is caught
-    std::panic::set_hook(Box::new(|_| {}));
-    for bug in BUGS.iter().filter(|bug| only.is_none_or(|only| bug.name == only)) {
-        let found = search(bug.name, SEARCHES, SEEDS_MAX);
-        let (count, median) = (found.seeds.len() as u64, found.seeds.get(SEARCHES as usize / 2));
-        let median = median.map_or_else(|| format!("over {SEEDS_MAX}"), u64::to_string);
-        println!("| {} | {count} of {SEARCHES} | {median} | {} |", bug.name, found.seen);
+    const SEEDS_MAX: u64 = 60;
+    let bugs: Vec<Bug> = BUGS
+        .into_iter()
+        .filter(|bug| only.is_none_or(|only| bug.name == only))
+        .collect();
+    let median = |found: &Found| {
+        let median = found.seeds.get(SEARCHES as usize / 2);
+        median.map_or_else(|| format!("over {SEEDS_MAX}"), u64::to_string)
+    };
+    let all = search_all(&bugs, |_| Watch::All, SEARCHES, SEEDS_MAX);
+    let of_rule: Vec<Bug> = bugs.iter().filter(|bug| bug.alone).copied().collect();
+    let mut by_rule = search_all(&of_rule, |bug| Watch::Only(bug.rule), SEARCHES, SEEDS_MAX).into_iter();
+    for (bug, found) in bugs.iter().zip(&all) {
+        let alone = if bug.alone { by_rule.next() } else { None };
+        let alone = alone.map_or_else(String::new, |found| median(&found));
+        let (count, median, seen) = (found.seeds.len(), median(found), found.rules.first());
+        let seen = seen.map_or_else(String::new, |rule| format!("{rule:?}: {}", found.seen));
+        println!(
+            "| {} | {:?} | {alone} | {count} of {SEARCHES} | {median} | {seen} |",
+            bug.name, bug.rule
+        );
     }
     ExitCode::SUCCESS
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
+use dab_ledger::peer::PeerLimits;
 
 use crate::report::Report;
 use crate::rng::Rng;
@@ -41,6 +42,8 @@ pub(crate) struct Network {
     sent: u64,
     /// Directions in which nothing passes.
     cut: BTreeSet<(u64, u64)>,
+    /// Bytes of the longest message that passes.
+    pub(crate) message_bytes_max: usize,
 }
 
 impl Network {
@@ -50,10 +53,17 @@ impl Network {
             queue: BTreeMap::new(),
             sent: 0,
             cut: BTreeSet::new(),
+            message_bytes_max: PeerLimits::default().message_bytes_max,
         }
     }
 
-    pub(crate) fn send(&mut self, envelope: Envelope, now: u64, rng: &mut Rng, report: &mut Report) {
+    /// Takes a message that leaves its sender at `at`.
+    pub(crate) fn send(&mut self, envelope: Envelope, at: u64, rng: &mut Rng, report: &mut Report) {
+        // as the transport does: its sender drops what is too long
+        if envelope.message.len() > self.message_bytes_max {
+            report.messages_too_long += 1;
+            return;
+        }
         if rng.chance(self.weather.loss) {
             report.messages_lost += 1;
             return;
@@ -66,7 +76,7 @@ impl Network {
                 delay += rng.between(50, 600);
                 report.messages_late += 1;
             }
-            self.queue_at(now + delay, envelope.clone());
+            self.queue_at(at + delay, envelope.clone());
         }
     }
 
@@ -104,6 +114,10 @@ impl Network {
                 }
             }
         }
+    }
+
+    pub(crate) fn is_parted(&self) -> bool {
+        !self.cut.is_empty()
     }
 
     pub(crate) fn heal(&mut self) {

@@ -1,27 +1,28 @@
 //! One run: replicas, network, clients and faults, moved on step by step.
 
-use std::collections::BTreeMap;
+use bytes::Bytes;
+use dab_proof::checkpoint::SignedCheckpoint;
+use raft::eraftpb::MessageType;
 
-use dab_ledger::Error;
-
-use crate::byzantine::{Traitor, note_in};
-use crate::checker::{Check, Checker};
+use crate::byzantine::Traitor;
+use crate::checker::Checker;
 use crate::client::{Around, Client};
+use crate::coverage::Fault;
 use crate::faults::{Crash, Ends};
 use crate::ledger::{Ledger, REPLICAS};
+use crate::liar::Liar;
 use crate::network::{Envelope, Network};
-use crate::replica::Machine;
+use crate::replica::{Machine, TICK_STEPS, caught};
 use crate::report::Report;
 use crate::rng::Rng;
+use crate::rules::{Check, Rule, Watch};
 use crate::scenario::{Scenario, Treason};
 use crate::trace::Trace;
-
-/// Steps after the last fault within which everything proposed is decided, and again everything proposed then.
-const SETTLE_STEPS: u64 = 3000;
+use crate::wire::Content;
 
 #[derive(Debug)]
 pub(crate) struct World {
-    seed: u64,
+    pub(crate) seed: u64,
     pub(crate) now: u64,
     pub(crate) rng: Rng,
     pub(crate) scenario: Scenario,
@@ -29,30 +30,43 @@ pub(crate) struct World {
     pub(crate) ends: Ends,
     pub(crate) report: Report,
     pub(crate) trace: Trace,
-    ledger: Ledger,
-    machines: Vec<Machine>,
-    clients: Vec<Client>,
-    checker: Checker,
-    traitor: Option<Traitor>,
-    leaders: BTreeMap<u64, u64>,
-    settling: bool,
+    pub(crate) ledger: Ledger,
+    pub(crate) machines: Vec<Machine>,
+    pub(crate) clients: Vec<Client>,
+    pub(crate) checker: Checker,
+    hostile: Option<Hostile>,
+    pub(crate) settling: bool,
+}
+
+/// What a Byzantine replica says beside its core.
+#[derive(Debug)]
+enum Hostile {
+    Loud(Traitor),
+    Liar(Liar),
 }
 
 impl World {
-    pub(crate) fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64, watch: Watch) -> Self {
         let mut rng = Rng::new(seed);
         let scenario = Scenario::draw(&mut rng);
         let ledger = Ledger::new();
         let traitor = scenario.traitor.map(|(id, _)| id);
-        let hostile = scenario.traitor.filter(|(_, treason)| *treason == Treason::Messages);
-        let rolls_back = scenario
-            .traitor
-            .is_some_and(|(_, treason)| treason == Treason::Rollback);
+        let voters = scenario.voters();
+        let hostile = match scenario.traitor {
+            Some((id, Treason::Messages)) => Some(Hostile::Loud(Traitor::new(id))),
+            Some((id, Treason::Lies)) => Some(Hostile::Liar(Liar::new(id))),
+            _ => None,
+        };
         let mut report = Report {
             runs: 1,
             ..Report::default()
         };
         report.byzantine_runs += u64::from(traitor.is_some());
+        let mut machines: Vec<_> = (1..=REPLICAS).map(Machine::new).collect();
+        if let Some((id, Treason::Lies)) = scenario.traitor {
+            // its clock is fast, so it often leads
+            machines[id as usize - 1].tick_steps = TICK_STEPS / 2;
+        }
         Self {
             seed,
             now: 0,
@@ -60,13 +74,12 @@ impl World {
             ends: Ends::default(),
             report,
             trace: Trace::default(),
-            machines: (1..=REPLICAS).map(Machine::new).collect(),
+            machines,
             clients: (0..scenario.clients)
                 .map(|number| Client::new(number, scenario.subjects))
                 .collect(),
-            checker: Checker::new(ledger.trust.clone(), traitor, rolls_back),
-            traitor: hostile.map(|(id, _)| Traitor::new(id)),
-            leaders: BTreeMap::new(),
+            checker: Checker::new(watch, ledger.trust.clone(), traitor, voters),
+            hostile,
             settling: false,
             ledger,
             rng,
@@ -80,13 +93,13 @@ impl World {
             self.draw_faults();
             self.step()?;
         }
-        self.settle()?;
-        self.look_back()
+        self.settle()
     }
 
     pub(crate) fn report(&self) -> Report {
         let mut report = self.report;
         report.certified = self.checker.certified.len() as u64;
+        report.raft_breaks = u64::from(self.checker.raft_is_broken);
         report.steps = self.now;
         report
     }
@@ -95,15 +108,15 @@ impl World {
         self.trace.digest()
     }
 
-    pub(crate) fn now(&self) -> u64 {
-        self.now
-    }
-
     pub(crate) fn machine(&mut self, id: u64) -> &mut Machine {
         &mut self.machines[id as usize - 1]
     }
 
-    fn step(&mut self) -> Check {
+    pub(crate) fn is_traitor(&self, id: u64) -> bool {
+        self.scenario.traitor.is_some_and(|(traitor, _)| traitor == id)
+    }
+
+    pub(crate) fn step(&mut self) -> Check {
         self.now += 1;
         self.start_those_due()?;
         self.deliver()?;
@@ -115,7 +128,7 @@ impl World {
                 machine.busy = true;
             }
         }
-        self.hostility();
+        self.hostility()?;
         self.clients(|client, around| client.step(around))?;
         for id in 1..=REPLICAS {
             self.pump(id)?;
@@ -123,44 +136,42 @@ impl World {
         Ok(())
     }
 
-    fn start_those_due(&mut self) -> Check {
-        for id in 1..=REPLICAS {
-            let now = self.now;
-            let machine = &mut self.machines[id as usize - 1];
-            if machine.core.is_some() || machine.starts_at > now {
-                continue;
-            }
-            let started = machine.start(&self.ledger, &self.scenario, self.seed, now);
-            self.checker.restarted(id);
-            if let Err(error) = started {
-                self.judge(id, &error)?;
-                self.machine(id).starts_at = u64::MAX;
-                continue;
-            }
-            let machine = &mut self.machines[id as usize - 1];
-            self.checker.replica(machine)?;
-        }
-        Ok(())
-    }
-
     fn deliver(&mut self) -> Check {
         for envelope in self.network.arrive(self.now, &mut self.report) {
-            let Envelope { from, to, message } = envelope.clone();
-            let now = self.now;
+            let (now, to) = (self.now, envelope.to);
             let machine = self.machine(to);
             if machine.sleeps_until > now {
                 let at = machine.sleeps_until;
                 self.network.keep(envelope, at);
                 continue;
             }
-            let Some(core) = &mut machine.core else { continue };
-            let received = core.receive(from, message);
-            machine.busy = true;
-            if let Err(error) = received {
-                self.stopped(to, &error)?;
+            if let Some(Hostile::Liar(liar)) = &mut self.hostile
+                && self.scenario.traitor.is_some_and(|(id, _)| id == to)
+                && !liar.hear(envelope.from, &envelope.message)
+            {
+                continue;
             }
+            self.receive(envelope)?;
         }
         Ok(())
+    }
+
+    fn receive(&mut self, envelope: Envelope) -> Check {
+        let Envelope { from, to, message } = envelope;
+        let machine = &mut self.machines[to as usize - 1];
+        let Some(core) = &mut machine.core else { return Ok(()) };
+        machine.busy = true;
+        let note = Content::read(&message).and_then(|content| content.as_note());
+        if let Some(note) = note.filter(|note| note.checkpoint().size.0 <= core.state().tree.0)
+            && self.ledger.trust.policy.verify(&note).is_ok()
+        {
+            let head = note.checkpoint();
+            machine.shown.insert(head.size.0, *head.root.as_bytes());
+        }
+        match caught(|| core.receive(from, message)) {
+            Ok(()) => Ok(()),
+            Err(stop) => self.stopped(to, &stop),
+        }
     }
 
     fn pump(&mut self, id: u64) -> Check {
@@ -170,98 +181,174 @@ impl World {
             return Ok(());
         }
         machine.busy = false;
+        let syncs = machine.disk.counts().syncs;
         let Some(core) = &mut machine.core else { return Ok(()) };
-        match core.pump() {
+        match caught(|| core.pump()) {
             Ok(outgoing) => {
-                let (state, contradictions) = (core.state(), core.contradictions().len());
-                self.report.contradictions += contradictions as u64;
-                if state.leads && self.machine(id).leads_in != state.term {
-                    self.machine(id).leads_in = state.term;
+                let state = core.state();
+                if state.leads && machine.leads_in != state.term {
+                    machine.leads_in = state.term;
                     self.report.elections += 1;
-                    let leader = *self.leaders.entry(state.term).or_insert(id);
-                    if leader != id && self.scenario.traitor.is_none() {
-                        return Err(format!("replicas {leader} and {id} lead in term {}", state.term));
+                    if !self.is_traitor(id) {
+                        let core = self.machines[id as usize - 1].core.as_mut();
+                        core.map_or(Ok(()), |core| self.checker.leads(id, core, &state))?;
                     }
                 }
+                self.gather_evidence(id);
+                let machine = self.machine(id);
+                let busy_until = now + (machine.disk.counts().syncs - syncs) * machine.sync_steps;
+                machine.sleeps_until = machine.sleeps_until.max(busy_until);
+                let mut votes = false;
                 for (to, message) in outgoing {
-                    self.send(id, to, message)?;
+                    votes |= self.send(id, to, message, busy_until)?;
+                }
+                if votes && !self.settling && self.rng.chance(self.scenario.cut_behind_vote) {
+                    self.met(Fault::VoteCut);
+                    self.report.vote_cuts += 1;
+                    self.crash(id, Crash::PowerCut);
+                    self.machine(id).starts_at = now + self.rng.between(1, 40);
                 }
             }
-            Err(error) => self.stopped(id, &error)?,
+            Err(stop) => self.stopped(id, &stop)?,
         }
         self.checker.replica(&mut self.machines[id as usize - 1])
     }
 
-    fn send(&mut self, from: u64, to: u64, message: bytes::Bytes) -> Check {
+    /// Sends what a core says; true where it was a vote.
+    fn send(&mut self, from: u64, to: u64, mut message: Bytes, at: u64) -> Check<bool> {
         self.trace.number(from << 8 | to);
         self.trace.add(&message);
         self.report.messages += 1;
-        match &mut self.traitor {
-            Some(traitor) if self.scenario.traitor.is_some_and(|(id, _)| id == from) => {
-                traitor.remember(to, &message, &mut self.rng);
-            }
-            _ => self.note_cosignature(from, &message)?,
+        let mut votes = false;
+        match &mut self.hostile {
+            Some(hostile) if self.scenario.traitor.is_some_and(|(id, _)| id == from) => match hostile {
+                Hostile::Loud(traitor) => traitor.remember(to, &message, &mut self.rng),
+                Hostile::Liar(liar) => {
+                    let (told, lied) = liar.rewrite(to, message, &mut self.rng);
+                    message = told;
+                    if lied {
+                        self.report.other_entries += 1;
+                        self.met(Fault::OtherEntry);
+                    }
+                }
+            },
+            _ => votes = self.said(from, to, &message)?,
         }
         let envelope = Envelope { from, to, message };
-        self.network.send(envelope, self.now, &mut self.rng, &mut self.report);
-        Ok(())
+        self.network.send(envelope, at, &mut self.rng, &mut self.report);
+        Ok(votes)
+    }
+
+    /// Holds what an honest replica says against what it may say; true where it is a vote.
+    fn said(&mut self, id: u64, to: u64, message: &Bytes) -> Check<bool> {
+        if message.len() > self.network.message_bytes_max {
+            let what = format!("replica {id} has a message of {} bytes for {to}", message.len());
+            self.checker.watch.broken(Rule::MessageBound, what)?;
+        }
+        let Some(content) = Content::read(message) else {
+            return Ok(false);
+        };
+        if let Some(note) = content.as_note() {
+            self.note_cosignature(id, &note)?;
+            return Ok(false);
+        }
+        let votes = [MessageType::MsgRequestVote, MessageType::MsgRequestVoteResponse];
+        let Some(vote) = content.as_raft(&votes).filter(|vote| !vote.reject) else {
+            return Ok(false);
+        };
+        if self.is_traitor(id) {
+            return Ok(true);
+        }
+        let candidate = match vote.get_msg_type() {
+            MessageType::MsgRequestVote => id,
+            _ => to,
+        };
+        self.checker.votes(id, vote.term, candidate)?;
+        Ok(true)
     }
 
     /// Remembers which heads a replica has cosigned, since it may never take that back.
-    fn note_cosignature(&mut self, id: u64, message: &bytes::Bytes) -> Check {
-        let Some(note) = note_in(message) else { return Ok(()) };
+    fn note_cosignature(&mut self, id: u64, note: &SignedCheckpoint) -> Check {
         let own = self.ledger.cosigner(id).verifier();
         let lines = note.note().signatures();
-        if !lines
-            .iter()
-            .any(|line| line.name == own.name() && line.key_id == own.key_id())
+        if self.is_traitor(id)
+            || !lines
+                .iter()
+                .any(|line| line.name == own.name() && line.key_id == own.key_id())
         {
             return Ok(());
         }
         let (size, root) = (note.checkpoint().size.0, *note.checkpoint().root.as_bytes());
         match *self.machine(id).cosigned.entry(size).or_insert(root) == root {
             true => Ok(()),
-            false => Err(format!("replica {id} cosigns two roots for {size} leaves")),
+            false => {
+                let what = format!("replica {id} cosigns two roots for {size} leaves");
+                self.checker.watch.broken(Rule::CosignsOnce, what)
+            }
         }
     }
 
-    fn hostility(&mut self) {
-        let Some(traitor) = &self.traitor else { return };
-        let Some((id, _)) = self.scenario.traitor else { return };
+    fn hostility(&mut self) -> Check {
+        let (Some(hostile), Some((id, _))) = (&mut self.hostile, self.scenario.traitor) else {
+            return Ok(());
+        };
         let Some(core) = &mut self.machines[id as usize - 1].core else {
-            return;
+            return Ok(());
         };
-        if self.settling || !self.rng.chance(1500) {
-            return;
+        if self.settling {
+            return Ok(());
         }
-        let state = core.state();
-        let Some((to, message)) = traitor.say(&self.ledger, state.tree, state.term, &mut self.rng) else {
-            return;
+        let said = match hostile {
+            Hostile::Loud(_) if self.rng.chance(200) => return self.second_leader(id),
+            Hostile::Loud(traitor) if self.rng.chance(1500) => {
+                let state = core.state();
+                let said = traitor.say(&self.ledger, state.tree, state.term, &mut self.rng);
+                said.into_iter().collect()
+            }
+            Hostile::Loud(_) => Vec::new(),
+            Hostile::Liar(liar) => {
+                liar.choose(self.now, &mut self.rng);
+                match self.rng.chance(self.scenario.forgeries) {
+                    true => liar.forge(&self.ledger, core, &mut self.rng),
+                    false => Vec::new(),
+                }
+            }
         };
-        self.report.hostile_messages += 1;
-        let envelope = Envelope { from: id, to, message };
-        self.network.send(envelope, self.now, &mut self.rng, &mut self.report);
-    }
-
-    /// A replica has answered an error: it stops, as the production shell does.
-    fn stopped(&mut self, id: u64, error: &Error) -> Check {
-        self.judge(id, error)?;
-        let how = *self.rng.pick(&[Crash::Kill, Crash::PowerCut]);
-        self.crash(id, how);
+        let is_loud = matches!(hostile, Hostile::Loud(_));
+        for (to, message) in said {
+            let (count, fault) = match is_loud {
+                true => (&mut self.report.hostile_messages, Fault::HostileMessage),
+                false => (&mut self.report.forgeries, Fault::Forgery),
+            };
+            *count += 1;
+            self.met(fault);
+            let envelope = Envelope { from: id, to, message };
+            self.network.send(envelope, self.now, &mut self.rng, &mut self.report);
+        }
         Ok(())
     }
 
-    /// Only its disk may stop a replica.
-    fn judge(&self, id: u64, error: &Error) -> Check {
-        let machine = &self.machines[id as usize - 1];
-        let excused = machine.disk_fails || self.scenario.traitor.is_some_and(|(traitor, _)| traitor == id);
-        match excused {
-            true => Ok(()),
-            false => Err(format!("replica {id} fails: {error}")),
+    /// An append in the name of a leader, for somebody who knows that another leads. It comes at once, since who does not
+    /// know it yet may be fooled: that is the liar's way.
+    fn second_leader(&mut self, id: u64) -> Check {
+        let to = self.rng.between(1, REPLICAS);
+        let Some(core) = self.machine(to).core.as_mut().filter(|_| to != id) else {
+            return Ok(());
+        };
+        let state = core.state();
+        let before = core.raft_entry(state.raft_last).map(|(term, _)| term);
+        let (Some(leader), Some(before)) = (state.leader, before) else {
+            return Ok(());
+        };
+        if leader == id || leader == to {
+            return Ok(());
         }
+        self.report.hostile_messages += 1;
+        let message = crate::byzantine::append(id, to, state.term, (state.raft_last, before));
+        self.receive(Envelope { from: id, to, message })
     }
 
-    fn clients(&mut self, act: impl Fn(&mut Client, &mut Around<'_>) -> Check) -> Check {
+    pub(crate) fn clients(&mut self, act: impl Fn(&mut Client, &mut Around<'_>) -> Check) -> Check {
         let mut around = Around {
             now: self.now,
             ledger: &self.ledger,
@@ -271,63 +358,9 @@ impl World {
             rng: &mut self.rng,
             report: &mut self.report,
             trace: &mut self.trace,
+            body_bytes: self.scenario.body_bytes,
             settling: self.settling,
         };
         self.clients.iter_mut().try_for_each(|client| act(client, &mut around))
-    }
-
-    /// Everything works again: what was proposed is decided, what is proposed now too, and all replicas agree.
-    fn settle(&mut self) -> Check {
-        self.settling = true;
-        self.end_all_faults();
-        self.wait_until("what was proposed is decided", Self::clients_are_idle)?;
-        self.clients(|client, around| {
-            client.begin_proposal(around);
-            Ok(())
-        })?;
-        self.wait_until("what is proposed now is decided", Self::clients_are_idle)?;
-        self.wait_until("all replicas certify the same tree", Self::replicas_agree)
-    }
-
-    fn wait_until(&mut self, what: &str, reached: impl Fn(&mut Self) -> bool) -> Check {
-        let last = self.now + SETTLE_STEPS;
-        while !reached(self) {
-            if self.now == last {
-                let states: Vec<_> = self
-                    .machines
-                    .iter_mut()
-                    .filter_map(|machine| machine.core.as_mut())
-                    .map(|core| core.state())
-                    .collect();
-                return Err(format!("no progress: {what} is not reached; {states:?}"));
-            }
-            self.step()?;
-        }
-        Ok(())
-    }
-
-    fn clients_are_idle(&mut self) -> bool {
-        self.clients.iter().all(Client::is_idle)
-    }
-
-    fn replicas_agree(&mut self) -> bool {
-        let traitor = self.scenario.traitor.map(|(id, _)| id);
-        let honest = self.machines.iter_mut().filter(|machine| traitor != Some(machine.id));
-        let states: Vec<_> = honest
-            .map(|machine| machine.core.as_mut().map(|core| core.state()))
-            .collect();
-        let first = states[0].as_ref().map(|state| state.tree);
-        let agrees =
-            |state: &dab_ledger::testing::core::CoreState| Some(state.tree) == first && state.certified == state.tree.0;
-        states.iter().all(|state| state.as_ref().is_some_and(agrees))
-    }
-
-    fn look_back(&mut self) -> Check {
-        let traitor = self.scenario.traitor.map(|(id, _)| id);
-        for machine in self.machines.iter_mut().filter(|machine| traitor != Some(machine.id)) {
-            let Some(core) = &mut machine.core else { continue };
-            self.report.leaves = self.checker.whole_tree(machine.id, core)?;
-        }
-        Ok(())
     }
 }
