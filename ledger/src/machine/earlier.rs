@@ -3,6 +3,7 @@
 use super::Machine;
 use crate::Error;
 use crate::certify::TreeHead;
+use dab_proof::checkpoint::SignedCheckpoint;
 
 impl Machine {
     /// Ends the replay: compares what earlier runs signed with the replayed tree, and goes on from there.

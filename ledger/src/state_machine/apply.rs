@@ -185,7 +185,7 @@ impl GroupState<'_> {
             let head = self.head(&subject)?;
             if planted("a proposal enters in part") {
                 let next = leaves.iter().zip(&fits).filter(|(_, fit)| matches!(fit, Fit::Next));
-                next.map(|(leaf, _)| self.append(leaf.clone(), None))
+                next.map(|(leaf, _)| self.append(leaf.clone(), None, None))
                     .collect::<Result<Vec<_>, _>>()?;
             }
             return Ok(Verdict::Conflict(Conflict { subject, head }));

@@ -236,7 +236,8 @@ impl Checker {
         Ok(())
     }
 
-    fn certified_of(&mut self, id: u64, core: &Core) -> Check {
+    /// Looks at what a replica shows as certified.
+    pub(crate) fn certified_of(&mut self, id: u64, core: &Core) -> Check {
         let Some(checkpoint) = core.checkpoint() else {
             return Ok(());
         };

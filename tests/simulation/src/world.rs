@@ -169,7 +169,8 @@ impl World {
             machine.shown.insert(head.size.0, *head.root.as_bytes());
         }
         match caught(|| core.receive(from, message)) {
-            Ok(()) => Ok(()),
+            // a message may bring the certificate that clients are answered under
+            Ok(()) => self.checker.certified_of(to, core),
             Err(stop) => self.stopped(to, &stop),
         }
     }
