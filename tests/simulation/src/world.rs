@@ -168,23 +168,27 @@ impl World {
             let head = note.checkpoint();
             machine.shown.insert(head.size.0, *head.root.as_bytes());
         }
-        match caught(|| core.receive(from, message)) {
-            // a message may bring the certificate that clients are answered under
-            Ok(()) => self.checker.certified_of(to, core),
+        let received = caught(|| core.receive(from, message));
+        // clients may have been answered under a certificate that it brought, whatever came after that
+        self.checker.certified_of(to, core)?;
+        match received {
+            Ok(()) => Ok(()),
             Err(stop) => self.stopped(to, &stop),
         }
     }
 
     fn pump(&mut self, id: u64) -> Check {
         let now = self.now;
-        let machine = self.machine(id);
+        let machine = &mut self.machines[id as usize - 1];
         if !machine.busy || !machine.awake(now) {
             return Ok(());
         }
         machine.busy = false;
         let syncs = machine.disk.counts().syncs;
         let Some(core) = &mut machine.core else { return Ok(()) };
-        match caught(|| core.pump()) {
+        let pumped = caught(|| core.pump());
+        self.checker.certified_of(id, core)?;
+        match pumped {
             Ok(outgoing) => {
                 let state = core.state();
                 if state.leads && machine.leads_in != state.term {
