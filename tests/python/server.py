@@ -84,14 +84,20 @@ class Server:
         return self
 
     def wait_until_up(self):
+        assert self.comes_up(), f"dab serve ended before it was up:\n{self.log()}"
+        return self
+
+    def comes_up(self):
+        """Waits until it is up, or has ended before; tells which."""
         endpoint = self.data / "endpoint"
         deadline = time.monotonic() + START_SECONDS_MAX
         while not (endpoint.exists() and endpoint.read_text().endswith("\n")):
-            assert self.process.poll() is None, f"dab serve ended before it was up:\n{self.log()}"
+            if not self.alive():
+                return False
             assert time.monotonic() < deadline, f"dab serve is not up after {START_SECONDS_MAX} s:\n{self.log()}"
             time.sleep(0.02)
         self.url = endpoint.read_text().split("\n")[0]
-        return self
+        return True
 
     def stop(self, with_signal=signal.SIGTERM):
         """Ends the process by its pid and complains if it had ended by itself or had panicked."""
