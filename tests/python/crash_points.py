@@ -37,9 +37,8 @@ AGAIN = "again"
 KINDS = (*syscalls.KINDS, AGAIN)
 # More than any recovery makes; one that ends before is killed then.
 RECOVERY_CALLS_MAX = 60
-# What no answer waits for, as the raft log or a staged file has it all: the public files and their copy, the state, published
-# commit files.
-FOLLOWS = re.compile(r"tables/_ledger|public|private/state\.redb|tables/[^/]+/_delta_log(/\.tmp-\*)?$")
+# What no answer waits for, as a restart has it from elsewhere: the public files and their copy, the state.
+MADE_ANEW = re.compile(r"tables/_ledger|public|private/state\.redb")
 # Those who upload a data file give up a failed one by a call that panics then, and catch it (deltalake, object_store).
 CAUGHT = re.compile(r"panicked at .*/object_store-[^/]+/src/buffered\.rs")
 
@@ -158,7 +157,7 @@ def interrupted(server, world, calls, trial):
         nonlocal before
         points, point = logged(calls)
         mine, before = points[before:], len(points)
-        if acknowledged and point and point.call in SYNCS and not FOLLOWS.match(point.path):
+        if acknowledged and point and is_waited_for(point, points):
             # the kernel may have dropped what it could not write, and say the next time that all is well
             again = "*" not in point.path and any(each.call in SYNCS and each.path == point.path for each in mine)
             if again or point in mine:
@@ -177,6 +176,15 @@ def interrupted(server, world, calls, trial):
     if status < 0 or not last_words(server).startswith("error: "):
         world.found.append(f"it ends with {status} and does not say why: {last_words(server)}")
     return "ended itself before it was up" if not up else "ended itself"
+
+
+def is_waited_for(point, points):
+    """Whether it syncs what an answer promises: the raft log, a data file, a staged commit, or the name of one. A commit file is
+    published from the raft log or its staged copy, by the next start if need be."""
+    below = [each.path for each in points[: points.index(point)] if each.path.startswith(f"{point.path}/")]
+    named = below[-1] if "*" not in point.path and below else point.path
+    published = re.search(r"/_delta_log(/[^/]*)?$", named) and not named.endswith("_staged_commits")
+    return point.call in SYNCS and not published and not MADE_ANEW.match(point.path)
 
 
 def ended(server):
