@@ -35,8 +35,8 @@ from syscalls import SYNCS, TAKE_ROOM, TEARABLE, logged, tracer
 
 AGAIN = "again"
 KINDS = (*syscalls.KINDS, AGAIN)
-# More than any recovery makes; one that ends before is killed then.
-RECOVERY_CALLS_MAX = 60
+# About as many as a recovery makes; one that makes fewer is killed when it is up.
+RECOVERY_CALLS_MAX = 90
 # What no answer waits for, as a restart has it from elsewhere: the public files and their copy, the state.
 MADE_ANEW = re.compile(r"tables/_ledger|public|private/state\.redb")
 # Those who upload a data file give up a failed one by a call that panics then, and catch it (deltalake, object_store).
@@ -70,18 +70,22 @@ def main():
         trials = drawn(points(directory / "counted"), arguments)
         say(f"DAB_TEST_SEED={arguments.seed}, {len(trials)} trials, in {directory}")
     outcomes, errors, wrong = Counter(), Counter(), 0
-    for number, trial in enumerate(trials, 1):
-        found, how = tried(trial, directory / str(number), errors)
-        outcomes[trial.kind, how] += 1
-        wrong += bool(found)
-        say("\n".join([f"{number}. {trial}: {how}", *(f"  WRONG: {sentence}" for sentence in found)]))
-        if not found and not arguments.point:
-            shutil.rmtree(directory / str(number))
+    try:
+        for number, trial in enumerate(trials, 1):
+            found, how, also = tried(trial, directory / str(number), errors)
+            outcomes[trial.kind, how] += 1
+            wrong += bool(found)
+            say("\n".join([f"{number}. {trial}: {how}{also}", *(f"  WRONG: {sentence}" for sentence in found)]))
+            if not found and not arguments.point:
+                shutil.rmtree(directory / str(number))
+    except KeyboardInterrupt:
+        say("interrupted")
     for (kind, how), count in sorted(outcomes.items()):
         say(f"{count} x {kind}: {how}")
     for words, count in errors.most_common():
         say(f"  {count} x {words}")
-    say(f"{len(trials)} trials in {time.monotonic() - began:.0f} s; " + (f"{wrong} went wrong" if wrong else "nothing is wrong"))
+    verdict = f"{wrong} went wrong" if wrong else "nothing is wrong"
+    say(f"{outcomes.total()} trials in {time.monotonic() - began:.0f} s; {verdict}")
     sys.exit(1 if wrong else 0)
 
 
@@ -111,11 +115,12 @@ def points(directory):
 
 
 def drawn(every, arguments):
-    """The trials, in an order that the seed shuffles, so that a short run has as many of each kind."""
+    """The trials, in an order that the seed shuffles, and in turns of the kinds. The public copy follows when it can, so that a few
+    points are not in every run."""
     chance, by_kind = random.Random(arguments.seed), []
     for kind in arguments.kind:
         able = {"tear": TEARABLE, "enospc": TAKE_ROOM}.get(kind)
-        those = [point for point in every if able is None or point.call in able]
+        those = sorted((point for point in every if able is None or point.call in able), key=str)
         chance.shuffle(those)
         then = (lambda: chance.randint(1, RECOVERY_CALLS_MAX)) if kind == AGAIN else (lambda: 0)
         by_kind.append([Trial(kind, str(point), then()) for point in those])
@@ -124,17 +129,19 @@ def drawn(every, arguments):
 
 
 def tried(trial, directory, errors):
-    """What is wrong, and how the interrupted node ended."""
+    """What is wrong, how the interrupted node ended, and at which call its recovery was killed."""
     directory.mkdir(parents=True)
     world, data, calls = World(), directory / "data", directory / "calls"
-    do = "kill" if trial.kind == AGAIN else trial.kind
-    server = Server(data, under=tracer(data, calls, trial.point, do))
-    how = interrupted(server, world, calls, trial)
-    errors.update(world.errors)
-    if trial.kind == AGAIN:
-        how += ", " + killed_in_recovery(data, directory / "calls_of_recovery", trial.then)
-    server = Server(data)
+    how = also = ""
+    server = Server(data, under=tracer(data, calls, trial.point, "kill" if trial.kind == AGAIN else trial.kind))
     try:
+        how = interrupted(server, world, calls)
+        errors.update(world.errors)
+        if trial.kind == AGAIN:
+            calls = directory / "calls_of_recovery"
+            server = Server(data, under=tracer(data, calls, trial.then, "kill"))
+            also = f", and its recovery at {killed_in_recovery(server, calls)}"
+        server = Server(data)
         if server.launch().comes_up():
             world.check_after_restart(server)
         status = ended(server)
@@ -147,10 +154,10 @@ def tried(trial, directory, errors):
     finally:
         server.process.kill()
         server.process.wait()
-    return world.found, how
+    return world.found, how, also
 
 
-def interrupted(server, world, calls, trial):
+def interrupted(server, world, calls):
     """One life, from the first start to its end."""
 
     def between(statement, acknowledged):
@@ -197,13 +204,12 @@ def last_words(server):
     return (server.log().splitlines() or [""])[-1]
 
 
-def killed_in_recovery(data, calls, number):
-    server = Server(data, under=tracer(data, calls, number, "kill"))
-    up = server.launch().comes_up()
+def killed_in_recovery(server, calls):
+    """Where: a recovery that makes fewer calls is killed when it is up."""
+    server.launch().comes_up()
     server.process.kill()
     server.process.wait()
-    point = logged(calls)[1]
-    return f"then killed at {point}" if point and not up else "then killed when it was up"
+    return logged(calls)[1] or "its end"
 
 
 if __name__ == "__main__":
