@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
+from http.client import HTTPException
 
 from auditor import audit_ledger, audit_table, source
 from clients import DENIALS
@@ -12,6 +13,8 @@ from verifier import Invalid, Trust, Undecided, verify
 
 # A client that was told of a failure asks again under the same key, as long as there is somebody to ask.
 ASKED_MAX = 3
+# What a node that dies meanwhile leaves of an answer over HTTP.
+NO_ANSWER = (OSError, HTTPException)
 CONTENT, SUBJECT = b"every night, the same dump\n", "digest/dump"
 # A table of so many columns has a commit that is too large for the ledger's entry, and is staged as a file.
 WIDE_COLUMNS = 300
@@ -52,7 +55,7 @@ class Digest:
         try:
             key = [("dab-idempotency-key", "dump")]
             status, headers, text = post(server, digests(CONTENT, SUBJECT), headers=key)
-        except OSError as error:
+        except NO_ANSWER as error:
             return None, f"{type(error).__name__} of HTTP"
         if status != 200:
             return None, text.strip()
@@ -63,7 +66,7 @@ class Digest:
         try:
             status, _, text = post(server, digests(CONTENT, SUBJECT))
             return text if status == 200 else None
-        except OSError:
+        except NO_ANSWER:
             return None
 
 
