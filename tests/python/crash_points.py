@@ -136,7 +136,6 @@ def tried(trial, directory, errors):
     server = Server(data, under=tracer(data, calls, trial.point, "kill" if trial.kind == AGAIN else trial.kind))
     try:
         how = interrupted(server, world, calls)
-        errors.update(world.errors)
         if trial.kind == AGAIN:
             calls = directory / "calls_of_recovery"
             server = Server(data, under=tracer(data, calls, trial.then, "kill"))
@@ -154,6 +153,7 @@ def tried(trial, directory, errors):
     finally:
         server.process.kill()
         server.process.wait()
+        errors.update(world.errors)
     return world.found, how, also
 
 

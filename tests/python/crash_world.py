@@ -100,18 +100,25 @@ class World:
     def send_all(self, server, between=lambda statement, acknowledged: None):
         """As far as the node lives. Each attempt's outcome is told to `between`."""
         for statement in STATEMENTS:
-            for _ in range(ASKED_MAX):
-                if not server.alive():
-                    return
-                answer, complaint = statement.ask(server)
-                between(statement, answer is not None)
-                if answer:
-                    self.answers[statement] = answer
-                    self.receipts.append(statement.receipt(server))
-                    break
-                self.errors[f"{name(statement)}: {complaint}"] += 1
-                if not any(words in complaint for words in DENIALS):
-                    self.unsure.add(statement)
+            answer, _ = self._ask(server, statement, between)
+            if answer:
+                self.answers[statement] = answer
+                self.receipts.append(statement.receipt(server))
+
+    def _ask(self, server, statement, between=lambda statement, acknowledged: None):
+        """The answer, or the last complaint of several."""
+        complaint = "the node is gone"
+        for _ in range(ASKED_MAX):
+            if not server.alive():
+                break
+            answer, complaint = statement.ask(server)
+            between(statement, answer is not None)
+            if answer:
+                return answer, None
+            self.errors[f"{name(statement)}: {complaint}"] += 1
+            if not any(words in complaint for words in DENIALS):
+                self.unsure.add(statement)
+        return None, complaint
 
     def check_after_restart(self, server):
         """Whole statements, none lost; then all of them again under their keys, and others."""
@@ -119,7 +126,7 @@ class World:
         self.order = [statement for statement in STATEMENTS if present[statement]]
         self._check(server, present)
         for statement in STATEMENTS:
-            answer, complaint = statement.ask(server)
+            answer, complaint = self._ask(server, statement)
             before = self.answers.get(statement)
             if answer is None:
                 self.found.append(f"asked again, {name(statement)} is refused: {complaint}")
@@ -130,7 +137,7 @@ class World:
                 self.answers.setdefault(statement, answer)
         self.order += [statement for statement in STATEMENTS if statement not in self.order]
         for statement in LATER:
-            answer, complaint = statement.ask(server)
+            answer, complaint = self._ask(server, statement)
             if answer is None:
                 self.found.append(f"the next writer is refused: {complaint}")
             else:
