@@ -213,10 +213,10 @@ impl From<dab_ledger::Error> for Error {
 }
 
 impl From<DeltaTableError> for Error {
-    /// Looks for our own error, a full disk or a lost race inside what deltalake wrapped.
+    /// Looks for our own error, a full disk, a stopped store or a lost race inside what deltalake wrapped.
     fn from(error: DeltaTableError) -> Self {
-        if caused_by_full_disk(&error) {
-            return Error::DiskFull;
+        if let Some(trouble) = trouble_with_the_disk(&error) {
+            return trouble;
         }
         match error {
             DeltaTableError::Transaction { source } => match source {
@@ -246,18 +246,26 @@ impl From<DeltaTableError> for Error {
     }
 }
 
-fn caused_by_full_disk(error: &(dyn StdError + 'static)) -> bool {
+/// A full disk, or a store that a failed sync has stopped, somewhere in what led to the error.
+fn trouble_with_the_disk(error: &(dyn StdError + 'static)) -> Option<Error> {
     let mut cause = Some(error);
     while let Some(error) = cause {
         if let Some(io) = error.downcast_ref::<std::io::Error>()
             && io.kind() == std::io::ErrorKind::StorageFull
         {
-            return true;
+            return Some(Error::DiskFull);
         }
-        if matches!(error.downcast_ref::<Error>(), Some(Error::DiskFull)) {
-            return true;
+        match error.downcast_ref::<Error>() {
+            Some(Error::DiskFull) => return Some(Error::DiskFull),
+            Some(Error::StoreStopped { path, message }) => {
+                return Some(Error::StoreStopped {
+                    path: path.clone(),
+                    message: message.clone(),
+                });
+            }
+            _ => {}
         }
         cause = error.source();
     }
-    false
+    None
 }

@@ -4,7 +4,7 @@
 //! zero bytes, which Delta readers take for an empty commit. Here a write returns when the file and the folder that
 //! names it are on the disk.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::ops::Range;
@@ -52,7 +52,7 @@ struct Shared {
 impl DurableStore {
     /// Opens the store at `root`, making the folder (durably) where it is missing.
     pub fn open(root: &FsPath) -> std::result::Result<Self, Error> {
-        make_root(root).map_err(|e| Error::io(root, e))?;
+        make_root(root)?;
         let local = LocalFileSystem::new_with_prefix(root)?;
         // The prefix is canonical, so that a path taken from it names the file that `LocalFileSystem` names.
         let root = fs::canonicalize(root).map_err(|e| Error::io(root, e))?;
@@ -305,8 +305,12 @@ impl MultipartUpload for DurableUpload {
     }
 }
 
+/// Folders whose sync failed in this process, and the system's words: a second sync of one would be believed for nothing, also
+/// by a store that is opened later.
+static UNSYNCED: Mutex<BTreeMap<PathBuf, String>> = Mutex::new(BTreeMap::new());
+
 /// Makes the store's own folder and its missing ancestors, and syncs each name into its parent.
-fn make_root(folder: &FsPath) -> io::Result<()> {
+fn make_root(folder: &FsPath) -> std::result::Result<(), Error> {
     let parent = folder
         .parent()
         .filter(|parent| !parent.as_os_str().is_empty())
@@ -314,8 +318,20 @@ fn make_root(folder: &FsPath) -> io::Result<()> {
     if !parent.is_dir() {
         make_root(parent)?;
     }
-    make_one(folder)?;
-    File::open(parent)?.sync_all()
+    make_one(folder).map_err(|e| Error::io(folder, e))?;
+    let stopped = |message| Error::StoreStopped {
+        path: parent.display().to_string(),
+        message,
+    };
+    let mut unsynced = UNSYNCED.lock();
+    if let Some(message) = unsynced.get(parent) {
+        return Err(stopped(message.clone()));
+    }
+    let handle = File::open(parent).map_err(|e| Error::io(parent, e))?;
+    handle.sync_all().map_err(|error| {
+        unsynced.insert(parent.to_owned(), error.to_string());
+        stopped(error.to_string())
+    })
 }
 
 /// Makes a folder unless it is there.
