@@ -15,6 +15,8 @@
 //!
 //! The log key is the same on every replica. It identifies the ledger and certifies nothing where the policy has a quorum.
 
+mod fork;
+
 use std::collections::{BTreeMap, VecDeque};
 
 use dab_proof::checkpoint::{Checkpoint, SignedCheckpoint};
@@ -26,13 +28,12 @@ use dab_proof::tree::TreeSize;
 use crate::Error;
 use crate::planted::planted;
 use crate::policies::Policies;
+pub(crate) use fork::Contradiction;
 
 /// Heads that wait for their quorum. The oldest goes first: a later certified head covers what it covered.
 const CANDIDATES_MAX: usize = 1024;
-/// Notes kept for trees that this replica has not grown to yet; each is one that the log and a cosigner have signed.
+/// Notes kept for trees that this replica has not grown to yet; each is one that a cosigner has signed.
 const EARLY_NOTES_MAX: usize = 1024;
-/// Contradictions that wait to be written out; the first ones are evidence enough.
-const CONTRADICTIONS_MAX: usize = 16;
 /// Cosignatures that this replica gives in one round; of more heads than that only the latest are signed.
 const COSIGNATURES_PER_ROUND_MAX: usize = 64;
 
@@ -45,13 +46,12 @@ pub(crate) struct TreeHead {
     pub(crate) root: Hash,
 }
 
-/// Two notes that contradict each other, as somebody else can check.
-#[derive(Clone, Debug)]
-pub(crate) struct Contradiction {
-    /// Signed over the tree that this replica holds.
-    pub(crate) ours: SignedCheckpoint,
-    /// Signed by the same log over another tree of that size.
-    pub(crate) theirs: SignedCheckpoint,
+/// What is known of a note's cosignatures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Lines {
+    /// Each has been verified under the note's own head.
+    Checked,
+    Unchecked,
 }
 
 /// A certified checkpoint and what its signatures amount to.
@@ -103,6 +103,8 @@ impl Certifier {
 
     /// The tree has grown to the last size that the present members certify: `next` are those of the sizes that follow.
     pub(crate) fn succeed(&mut self, last_size: TreeSize, next: Policy) {
+        // their lines were checked as those of other members; whoever sent them asks again
+        self.early.clear();
         self.policies.begin(last_size, next);
     }
 
@@ -175,7 +177,7 @@ impl Certifier {
             .partition(|note| note.checkpoint().size == head.size);
         self.early = later;
         for note in due {
-            self.merge(&note)?;
+            self.merge(&note, Lines::Checked)?;
         }
         Ok(())
     }
@@ -252,9 +254,8 @@ impl Certifier {
                 continue;
             };
             let line = candidate.checkpoint().cosign(&cosigner, time_unix_s)?;
-            let mut note = candidate.checkpoint().sign(&self.log)?;
-            note.add(line.clone())?;
             candidate.add(line)?;
+            let note = candidate.with_lines_of(&[self.log.verifier(), cosigner.verifier()]);
             notes.push(note);
             self.certify_when_met(size)?;
         }
@@ -269,9 +270,9 @@ impl Certifier {
         let Some(candidate) = self.latest() else {
             return Ok(None);
         };
-        let mut note = candidate.checkpoint().sign(&self.log)?;
         let size = candidate.checkpoint().size;
         // one that is not among those who certify this size still has to hear of it
+        let mut note = candidate.with_lines_of(&[self.log.verifier()]);
         if let Some(cosigner) = self.cosigner_at(size) {
             if self.signed.is_none_or(|signed| signed.size < size) {
                 return Ok(None);
@@ -322,19 +323,19 @@ impl Certifier {
         }
         if head.size > tree_size {
             // what nobody signed is not kept: it would push out what somebody did
-            if !self.is_signed_by_log(note) || !self.has_cosignature(note) {
+            let Some(cosigned) = self.cosigned(note) else {
                 return Ok(());
-            }
+            };
             if self.early.len() == EARLY_NOTES_MAX {
                 self.early.pop_front();
             }
-            self.early.push_back(note.clone());
+            self.early.push_back(cosigned);
             return Ok(());
         }
-        self.merge(note)
+        self.merge(note, Lines::Unchecked)
     }
 
-    fn merge(&mut self, note: &SignedCheckpoint) -> Result<(), Error> {
+    fn merge(&mut self, note: &SignedCheckpoint, lines: Lines) -> Result<(), Error> {
         let size = note.checkpoint().size.0;
         let Some(candidate) = self.candidates.get_mut(&size) else {
             return Ok(());
@@ -352,8 +353,9 @@ impl Certifier {
                 continue;
             }
             // a wrong line under a known name would make every verifier refuse the whole checkpoint
-            let fits = candidate.checkpoint().verify_cosignature(&witness.key, line).is_ok();
-            let fits = fits || planted("cosignatures are not verified");
+            let fits = lines == Lines::Checked
+                || planted("cosignatures are not verified")
+                || candidate.checkpoint().verify_cosignature(&witness.key, line).is_ok();
             if fits {
                 // a note takes so many lines and no more; those that are there decide
                 let _ = candidate.add(line.clone());
@@ -374,62 +376,25 @@ impl Certifier {
             && !planted("another tree is not noticed")
     }
 
-    /// Why this replica cannot go on: its tree has another root than a certified one of that size. So its leader has told it
-    /// other entries than the others, or its disk has lost some. The two notes are kept, the own one signed for this.
-    ///
-    /// No quorum has cosigned what this replica holds, and none will; it has nothing to answer from.
-    pub(crate) fn forked(&mut self, root: Hash, certified: &SignedCheckpoint) -> Result<Error, Error> {
-        let size = certified.checkpoint().size;
-        let cosigned = self
-            .candidates
-            .get(&size.0)
-            .filter(|ours| ours.checkpoint().root == root);
-        let ours = match cosigned {
-            Some(ours) => ours.clone(),
-            None => {
-                let origin = self.log.name().to_owned();
-                Checkpoint { origin, size, root }.sign(&self.log)?
-            }
-        };
-        if !planted("the evidence is forgotten") {
-            self.contradict(ours, certified);
-        }
-        let theirs = certified.checkpoint().root;
-        let reason = format!(
-            "a certified checkpoint has root {theirs} for {size} leaves, this replica's tree {root}: it cannot go on, and must \
-             begin anew as another member"
-        );
-        Ok(Error::Inconsistent { reason })
-    }
-
-    /// Keeps a note that shows another tree of a size that this replica has, when it is evidence: signed by the log.
-    fn contradict(&mut self, ours: SignedCheckpoint, note: &SignedCheckpoint) {
-        if !self.is_signed_by_log(note) || self.contradictions.len() == CONTRADICTIONS_MAX {
-            return;
-        }
-        let size = ours.checkpoint().size.0;
-        tracing::error!(size, ours = %ours.checkpoint().root, theirs = %note.checkpoint().root, "two trees of one size");
-        self.contradictions.push(Contradiction {
-            ours,
-            theirs: note.clone(),
-        });
-    }
-
-    fn is_signed_by_log(&self, note: &SignedCheckpoint) -> bool {
-        let signed = note.note().verify("checkpoint", [self.log.verifier()]);
-        signed.is_ok_and(|signed| signed.len() == 1)
-    }
-
-    /// Whether at least one line is a cosigner's, and right.
-    fn has_cosignature(&self, note: &SignedCheckpoint) -> bool {
+    /// The note with its log's line and those of cosigners, each of which is right; `None` where there is none of these.
+    fn cosigned(&self, note: &SignedCheckpoint) -> Option<SignedCheckpoint> {
         // one line of each: a note may have many, and each costs a verification
-        let policy = self.policies.at(note.checkpoint().size);
-        policy.witnesses().iter().any(|witness| {
-            let is_theirs =
-                |line: &&NoteSignature| line.name == witness.key.name() && line.key_id == witness.key.key_id();
-            let line = note.note().signatures().iter().find(is_theirs);
+        let right = |witness: &&Witness| {
+            let line = line_of(note, witness.key.name(), witness.key.key_id());
             line.is_some_and(|line| note.checkpoint().verify_cosignature(&witness.key, line).is_ok())
-        })
+        };
+        let policy = self.policies.at(note.checkpoint().size);
+        let mut keys: Vec<_> = policy
+            .witnesses()
+            .iter()
+            .filter(right)
+            .map(|witness| &witness.key)
+            .collect();
+        if keys.is_empty() {
+            return None;
+        }
+        keys.push(self.log.verifier());
+        Some(note.with_lines_of(&keys))
     }
 
     fn certify_when_met(&mut self, size: u64) -> Result<(), Error> {
@@ -450,8 +415,11 @@ impl Certifier {
             let signed = candidate.clone();
             self.certify(signed, certification);
         } else if met {
-            // every line was checked as it came; checked again as a whole, as any auditor will
-            let certification = policy.verify(candidate)?;
+            // every line was checked as it came, and this replica has signed as the log
+            let certification = policy.certification(self.log.name(), |witness| {
+                let line = line_of(candidate, witness.key.name(), witness.key.key_id());
+                line.and_then(NoteSignature::stated_unix_s)
+            })?;
             let signed = candidate.clone();
             self.certify(signed, certification);
         }
@@ -472,15 +440,14 @@ impl Certifier {
             .then(|| self.certified.clone())
             .flatten()
     }
-
-    /// Contradictions met since the last call.
-    pub(crate) fn take_contradictions(&mut self) -> Vec<Contradiction> {
-        std::mem::take(&mut self.contradictions)
-    }
 }
 
 /// Whether a note has a line under this name and key id.
 fn has_line(note: &SignedCheckpoint, name: &str, key_id: u32) -> bool {
-    let lines = note.note().signatures();
-    lines.iter().any(|line| line.name == name && line.key_id == key_id)
+    line_of(note, name, key_id).is_some()
+}
+
+fn line_of<'n>(note: &'n SignedCheckpoint, name: &str, key_id: u32) -> Option<&'n NoteSignature> {
+    let mut lines = note.note().signatures().iter();
+    lines.find(|line| line.name == name && line.key_id == key_id)
 }

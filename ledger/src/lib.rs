@@ -80,6 +80,8 @@ mod tile_store;
 #[cfg(feature = "node")]
 mod certify;
 #[cfg(feature = "node")]
+mod checked;
+#[cfg(feature = "node")]
 mod checkpoint_file;
 #[cfg(feature = "node")]
 mod policies;

@@ -18,6 +18,7 @@ use std::sync::Arc;
 
 use crate::Error;
 use crate::certify::{Certifier, TreeHead};
+use crate::checked::CheckedLeaves;
 use crate::checkpoint_file::CheckpointFile;
 use crate::clock::Clock;
 use crate::crash_point::crash_point;
@@ -168,6 +169,11 @@ impl Machine {
         }
         let settings = self.settings()?.unwrap_or_default();
         Ok(Writers::parse(settings.writers.as_bytes())?)
+    }
+
+    /// Signatures that were good before.
+    pub(crate) fn checked(&self) -> &CheckedLeaves {
+        &self.shared.checked
     }
 
     pub(crate) fn tree_size(&self) -> TreeSize {
@@ -347,7 +353,11 @@ impl Application for Machine {
                         .sort_by_key(|proposal| !self.pending.waits_for(&proposal.request));
                 }
                 let requests = take_requests(&mut content);
-                (requests, self.shared.read(|_, state| apply(state, content))?)
+                (
+                    requests,
+                    self.shared
+                        .read(|_, state| apply(state, content, &self.shared.checked))?,
+                )
             }
         };
         let grows = !effects.leaves.is_empty();

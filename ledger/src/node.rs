@@ -299,7 +299,7 @@ impl Node {
     fn check(&self, proposal: &ProposalBytes) -> Result<(), Error> {
         let epoch = self.shared.epoch_now();
         let writers = epoch.as_ref().map_or(&self.trust.writers, |epoch| epoch.writers());
-        check(proposal, &self.shared.origin, writers)
+        check(proposal, &self.shared.origin, writers, &self.shared.checked)
             .map(drop)
             .map_err(|refusal| Error::refused(refusal.subject.as_ref(), refusal.reason))
     }

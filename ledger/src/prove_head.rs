@@ -4,6 +4,7 @@ use dab_proof::head_map::{HeadMap, MapKey};
 use dab_proof::head_proof::{Found, HeadProof};
 use dab_proof::heads_leaf::HeadsBody;
 use dab_proof::leaf::{SignedLeaf, Subject};
+use dab_proof::tile::TilesOnce;
 use dab_proof::tree::{LeafIndex, TreeSize};
 
 use crate::Error;
@@ -79,13 +80,14 @@ impl Shared {
             (None, None) => Found::Nothing,
         };
         let heads_leaf = checked_leaf(cover.leaf_index)?;
+        let mut tiles = TilesOnce::new(&self.files, checkpoint.checkpoint().size);
         let proof = HeadProof {
             subject: subject.clone(),
             size: cover.size,
             subjects: cover.map.subjects,
             found,
             steps: path.steps,
-            receipt: receipt(&self.files, &checkpoint, cover.leaf_index, heads_leaf)?,
+            receipt: receipt(&mut tiles, &checkpoint, cover.leaf_index, heads_leaf)?,
         };
         // checked before it is given out, as a receipt is: what has rotted makes an error, not a bad proof
         proof.check_map()?;

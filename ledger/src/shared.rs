@@ -9,12 +9,13 @@ use dab_proof::leaf::{SignedLeaf, Subject};
 use dab_proof::policy::Certification;
 use dab_proof::receipt::Receipt;
 use dab_proof::source::Source;
-use dab_proof::tile::{self, BundlePath};
+use dab_proof::tile::{self, BundlePath, TilesOnce};
 use dab_proof::tree::{LeafIndex, TreeSize};
 use parking_lot::RwLock;
 use tokio::sync::watch;
 
 use crate::Error;
+use crate::checked::CheckedLeaves;
 use crate::epoch::Epoch;
 use crate::members::Member;
 use crate::notary::Once;
@@ -30,6 +31,8 @@ use crate::tile_store::PublicFiles;
 pub(crate) struct Shared {
     pub(crate) origin: String,
     pub(crate) files: PublicFiles,
+    /// Signatures that need not be checked again.
+    pub(crate) checked: CheckedLeaves,
     pub(crate) visible: RwLock<Visible>,
     /// Where the replica stood after its last round.
     standing: RwLock<Standing>,
@@ -90,6 +93,7 @@ impl Shared {
         Arc::new(Self {
             origin,
             files,
+            checked: CheckedLeaves::default(),
             visible: RwLock::new(visible),
             standing: RwLock::default(),
             offered: watch::Sender::new(None),
@@ -313,9 +317,9 @@ pub(crate) fn leaf_at(source: &dyn Source, leaf_index: LeafIndex, size: TreeSize
     Ok(SignedLeaf::from_bytes(entries.get(at).ok_or_else(missing)?)?)
 }
 
-/// A receipt for a leaf, checked before it is given out: a tile that has rotted makes an error, not a bad receipt.
+/// A receipt for a leaf, from the tiles of a tree as large as the checkpoint's, checked before it is given out: a tile that has rotted makes an error, not a bad receipt.
 pub(crate) fn receipt(
-    source: &dyn Source,
+    tiles: &mut TilesOnce<'_>,
     checkpoint: &SignedCheckpoint,
     index: LeafIndex,
     leaf: SignedLeaf,
@@ -327,8 +331,7 @@ pub(crate) fn receipt(
             tree_size: head.size.0,
         });
     }
-    let mut node = |level, at| tile::hash_from_tiles(source, head.size, level, at);
-    let proof = inclusion::prove(index, head.size, &mut node)?;
+    let proof = inclusion::prove(index, head.size, &mut |level, at| tiles.node(level, at))?;
     inclusion::verify(&leaf.hash(), index, head.size, &proof, &head.root)?;
     Ok(Receipt {
         index,

@@ -104,12 +104,18 @@ pub(crate) struct StateStore {
 /// Changes since the last flush.
 #[derive(Debug, Default)]
 struct Recent {
-    heads: BTreeMap<String, Head>,
-    positions: BTreeMap<(String, u64), Placed>,
-    bodies: BTreeMap<(String, u64), Bytes>,
+    subjects: BTreeMap<String, RecentSubject>,
     map: RecentMap,
     requests: RecentRequests,
     bytes: usize,
+}
+
+/// What has come on one subject since the last flush, by sequence.
+#[derive(Debug, Default)]
+struct RecentSubject {
+    head: Option<Head>,
+    placed: BTreeMap<u64, Placed>,
+    bodies: BTreeMap<u64, Bytes>,
 }
 
 impl StateStore {
@@ -172,14 +178,19 @@ impl StateStore {
     pub(crate) fn insert(&mut self, effects: &Effects) {
         for new in &effects.leaves {
             let leaf = new.leaf.leaf();
-            let key = (leaf.subject.as_str().to_owned(), leaf.sequence);
-            self.recent.bytes += 2 * key.0.len() + 256 + new.body.as_ref().map_or(0, Bytes::len);
+            let name = leaf.subject.as_str();
+            self.recent.bytes += 2 * name.len() + 256 + new.body.as_ref().map_or(0, Bytes::len);
             self.recent.bytes += self.take_map(new.placed.leaf_index.0 + 1, &new.map);
-            self.recent.heads.insert(key.0.clone(), new.head());
-            if let Some(body) = &new.body {
-                self.recent.bodies.insert(key.clone(), body.clone());
+            if !self.recent.subjects.contains_key(name) {
+                self.recent.subjects.insert(name.to_owned(), RecentSubject::default());
             }
-            self.recent.positions.insert(key, new.placed);
+            if let Some(subject) = self.recent.subjects.get_mut(name) {
+                subject.head = Some(new.head());
+                subject.placed.insert(leaf.sequence, new.placed);
+                subject
+                    .bodies
+                    .extend(new.body.clone().map(|body| (leaf.sequence, body)));
+            }
         }
         for (request, carried_out) in &effects.requests {
             self.recent.bytes += requests::bytes_of(carried_out);
@@ -219,7 +230,8 @@ impl StateStore {
 
     /// The private body at a sequence of a subject.
     pub(crate) fn body(&self, subject: &Subject, sequence: u64) -> Result<Option<Bytes>, Error> {
-        if let Some(body) = self.recent.bodies.get(&(subject.as_str().to_owned(), sequence)) {
+        let recent = self.recent.subjects.get(subject.as_str());
+        if let Some(body) = recent.and_then(|recent| recent.bodies.get(&sequence)) {
             return Ok(Some(body.clone()));
         }
         let read = || -> Result<_, redb::Error> {
@@ -248,10 +260,10 @@ impl StateStore {
         let mut heads = read().map_err(|error| self.failed(&error))?;
         let recent = self
             .recent
-            .heads
+            .subjects
             .range(prefix.to_owned()..)
             .take_while(|(name, _)| name.starts_with(prefix));
-        heads.extend(recent.map(|(name, head)| (name.clone(), *head)));
+        heads.extend(recent.filter_map(|(name, recent)| Some((name.clone(), recent.head?))));
         heads
             .into_iter()
             .map(|(name, head)| Ok((name.parse()?, head)))
@@ -281,17 +293,19 @@ impl StateStore {
         transaction.set_quick_repair(true);
         {
             let mut heads = transaction.open_table(HEADS)?;
-            for (subject, head) in &self.recent.heads {
-                heads.insert(subject.as_str(), head_bytes(head))?;
-            }
             let mut positions = transaction.open_table(POSITIONS)?;
-            let forgets = planted("the flush leaves out places");
-            for ((subject, sequence), placed) in self.recent.positions.iter().filter(|_| !forgets) {
-                positions.insert((subject.as_str(), *sequence), placed_bytes(placed))?;
-            }
             let mut bodies = transaction.open_table(BODIES)?;
-            for ((subject, sequence), body) in &self.recent.bodies {
-                bodies.insert((subject.as_str(), *sequence), body.as_ref())?;
+            let forgets = planted("the flush leaves out places");
+            for (name, recent) in &self.recent.subjects {
+                if let Some(head) = &recent.head {
+                    heads.insert(name.as_str(), head_bytes(head))?;
+                }
+                for (sequence, placed) in recent.placed.iter().filter(|_| !forgets) {
+                    positions.insert((name.as_str(), *sequence), placed_bytes(placed))?;
+                }
+                for (sequence, body) in &recent.bodies {
+                    bodies.insert((name.as_str(), *sequence), body.as_ref())?;
+                }
             }
             let mut checkpoints = transaction.open_table(CHECKPOINTS)?;
             let oldest = self.issued.front().map_or(0, |first| first.size.0);
@@ -327,8 +341,13 @@ impl StateView for StateStore {
     }
 
     fn head(&self, subject: &Subject) -> Result<Option<Head>, Error> {
-        if let Some(head) = self.recent.heads.get(subject.as_str()) {
-            return Ok(Some(*head));
+        if let Some(head) = self
+            .recent
+            .subjects
+            .get(subject.as_str())
+            .and_then(|recent| recent.head)
+        {
+            return Ok(Some(head));
         }
         let read = || -> Result<_, redb::Error> {
             let table = self.db.begin_read()?.open_table(HEADS)?;
@@ -338,7 +357,8 @@ impl StateView for StateStore {
     }
 
     fn placed(&self, subject: &Subject, sequence: u64) -> Result<Option<Placed>, Error> {
-        if let Some(placed) = self.recent.positions.get(&(subject.as_str().to_owned(), sequence)) {
+        let recent = self.recent.subjects.get(subject.as_str());
+        if let Some(placed) = recent.and_then(|recent| recent.placed.get(&sequence)) {
             return Ok(Some(*placed));
         }
         let read = || -> Result<_, redb::Error> {
@@ -371,7 +391,7 @@ impl HeadNodes for StateStore {
     type Error = Error;
 
     fn node(&self, hash: &Hash) -> Result<Option<Vec<u8>>, Error> {
-        Ok(self.find_node(hash)?.map(|node| node.bytes))
+        Ok(self.find_node(hash)?.map(|node| node.bytes.to_vec()))
     }
 }
 

@@ -144,6 +144,13 @@ impl SignedCheckpoint {
         self.note.to_bytes()
     }
 
+    /// The same head with the lines of these keys alone.
+    pub fn with_lines_of(&self, keys: &[&VerifierKey]) -> SignedCheckpoint {
+        let mut signed = self.clone();
+        signed.note.retain_lines_of(keys);
+        signed
+    }
+
     /// Adds a signature or cosignature line. Whoever collects lines checks each first: one wrong line of a known key
     /// makes every verifier refuse the whole checkpoint.
     ///

@@ -134,6 +134,12 @@ impl SignedNote {
         Ok(())
     }
 
+    /// Lets go of the lines of all other keys.
+    pub(crate) fn retain_lines_of(&mut self, keys: &[&VerifierKey]) {
+        let is_of = |line: &NoteSignature, key: &VerifierKey| line.name == key.name() && line.key_id == key.key_id();
+        self.signatures.retain(|line| keys.iter().any(|key| is_of(line, key)));
+    }
+
     /// Checks the signatures by `keys` and returns those that are there, in the order of `keys`; possibly none.
     ///
     /// # Errors
@@ -196,6 +202,12 @@ impl NoteSignature {
             key_id: u32::from_be_bytes(*key_id),
             signature: signature.to_vec(),
         })
+    }
+
+    /// The time that the line states if it is a cosignature, in seconds since 1970; worth as much as the line is.
+    pub fn stated_unix_s(&self) -> Option<u64> {
+        let (time, _) = self.signature.split_first_chunk::<8>()?;
+        Some(u64::from_be_bytes(*time))
     }
 
     /// The line with its end.

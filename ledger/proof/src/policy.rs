@@ -114,7 +114,20 @@ impl Policy {
                 .find(|line| line.key == key)
                 .and_then(|line| line.time_unix_s)
         };
-        let times: Vec<_> = self.witnesses.iter().map(|witness| time_of(&witness.key)).collect();
+        self.certification(origin, |witness| time_of(&witness.key))
+    }
+
+    /// What a checkpoint of `origin` amounts to under which each witness has signed at the time that `time_of` gives, for
+    /// whoever has checked every one of these signatures.
+    ///
+    /// # Errors
+    /// `QuorumNotMet`.
+    pub fn certification(
+        &self,
+        origin: &str,
+        time_of: impl Fn(&Witness) -> Option<u64>,
+    ) -> Result<Certification, Error> {
+        let times: Vec<_> = self.witnesses.iter().map(time_of).collect();
         let cosigners: Vec<_> = self.witnesses.iter().zip(&times).filter_map(Cosigner::of).collect();
         if !self.quorum.is_met(&|witness| times[witness].is_some()) {
             let names: Vec<_> = cosigners.iter().map(|cosigner| cosigner.name.as_str()).collect();
@@ -128,7 +141,7 @@ impl Policy {
                 cosigners,
             });
         }
-        let (log, quorum, alone) = (origin.clone(), self.quorum.to_string(), cosigners.is_empty());
+        let (log, quorum, alone) = (origin.to_owned(), self.quorum.to_string(), cosigners.is_empty());
         Ok(Certification {
             log,
             cosigners,

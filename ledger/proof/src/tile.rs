@@ -13,6 +13,9 @@ mod path;
 
 pub use path::{BundlePath, TilePath, new_bundles, new_tiles};
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
 use crate::error::Error;
 use crate::hash::{HASH_BYTES, Hash, node_hash};
 use crate::source::Source;
@@ -129,19 +132,54 @@ fn split_entries(bytes: &[u8], width: u16) -> Result<(Vec<&[u8]>, &[u8]), Error>
 /// # Errors
 /// `Missing` when the tile is not there, `Malformed` when it has the wrong length, and those of `source`.
 pub fn hash_from_tiles(source: &dyn Source, size: TreeSize, level: u8, index: u64) -> Result<Hash, Error> {
-    let within = level % TILE_HEIGHT;
-    let first = index << within;
-    let path = TilePath::holding(level / TILE_HEIGHT, first, size)?;
-    let hashes = read_tile(source, path)?;
-    let offset = (first % HASHES_PER_TILE as u64) as usize;
-    let mut row = hashes
-        .get(offset..offset + (1 << within))
-        .ok_or_else(|| Error::malformed("tile", format!("{path} does not reach node {index} on level {level}")))?
-        .to_vec();
-    while row.len() > 1 {
-        row = row.chunks_exact(2).map(|pair| node_hash(&pair[0], &pair[1])).collect();
+    TilesOnce::new(source, size).node(level, index)
+}
+
+/// The tiles of one tree for whoever makes many proofs from it: each is read once, and each node hashed once.
+pub struct TilesOnce<'s> {
+    source: &'s dyn Source,
+    size: TreeSize,
+    tiles: BTreeMap<(u8, u64), Vec<Hash>>,
+    nodes: BTreeMap<(u8, u64), Hash>,
+}
+
+impl<'s> TilesOnce<'s> {
+    /// Nothing has been read yet.
+    pub fn new(source: &'s dyn Source, size: TreeSize) -> TilesOnce<'s> {
+        TilesOnce {
+            source,
+            size,
+            tiles: BTreeMap::new(),
+            nodes: BTreeMap::new(),
+        }
     }
-    Ok(row[0])
+
+    /// As `hash_from_tiles`.
+    ///
+    /// # Errors
+    /// Those of `hash_from_tiles`.
+    pub fn node(&mut self, level: u8, index: u64) -> Result<Hash, Error> {
+        if let Some(hash) = self.nodes.get(&(level, index)) {
+            return Ok(*hash);
+        }
+        let within = level % TILE_HEIGHT;
+        let first = index << within;
+        let path = TilePath::holding(level / TILE_HEIGHT, first, self.size)?;
+        let hashes = match self.tiles.entry((path.level(), path.index())) {
+            Entry::Occupied(read) => read.into_mut(),
+            Entry::Vacant(place) => place.insert(read_tile(self.source, path)?),
+        };
+        let offset = (first % HASHES_PER_TILE as u64) as usize;
+        let mut row = hashes
+            .get(offset..offset + (1 << within))
+            .ok_or_else(|| Error::malformed("tile", format!("{path} does not reach node {index} on level {level}")))?
+            .to_vec();
+        while row.len() > 1 {
+            row = row.chunks_exact(2).map(|pair| node_hash(&pair[0], &pair[1])).collect();
+        }
+        self.nodes.insert((level, index), row[0]);
+        Ok(row[0])
+    }
 }
 
 /// Reads one tile of hashes; a partial tile that is gone is cut from the full one.

@@ -4,6 +4,7 @@
 //! decided stands all the same.
 
 use dab_proof::leaf::SignedLeaf;
+use dab_proof::tile::TilesOnce;
 use dab_proof::tree::{LeafIndex, TreeSize};
 
 use super::Machine;
@@ -61,7 +62,10 @@ impl Machine {
         let size = self.tiles.size();
         let early = matches!(answer, DecidedAnswer::Read(_)) && planted("a read does not wait for the certificate");
         match size <= self.shown_size || early || planted("acknowledged when sequenced") {
-            true => self.answer(answer),
+            true => {
+                let mut tiles = self.tiles_for_receipts();
+                self.answer(answer, &mut tiles);
+            }
             false => self.decided.push_back(Decided {
                 size,
                 answer,
@@ -70,8 +74,17 @@ impl Machine {
         }
     }
 
+    /// The tiles that receipts are made from now.
+    fn tiles_for_receipts(&self) -> TilesOnce<'_> {
+        let checkpoint = self.certifier.for_receipts();
+        TilesOnce::new(
+            &self.tiles,
+            checkpoint.map_or(TreeSize(0), |signed| signed.checkpoint().size),
+        )
+    }
+
     /// Whoever asked may have gone; the leaf stands all the same.
-    fn answer(&self, answer: DecidedAnswer) {
+    fn answer(&self, answer: DecidedAnswer, tiles: &mut TilesOnce<'_>) {
         match answer {
             DecidedAnswer::Read(readers) => {
                 for reader in readers {
@@ -82,7 +95,8 @@ impl Machine {
                 let _ = answer.send(outcome);
             }
             DecidedAnswer::Proposal(answer, DecidedOutcome::Accepted(leaves)) => {
-                let receipts: Result<Vec<_>, Error> = leaves.into_iter().map(|leaf| self.receipt(leaf)).collect();
+                let receipts: Result<Vec<_>, Error> =
+                    leaves.into_iter().map(|leaf| self.receipt(leaf, tiles)).collect();
                 let outcome = receipts.map(Outcome::Certified).map_err(|error| {
                     // the leaves stand: any other word would have the client write them again
                     tracing::error!(%error, "cannot make the receipts of notarized leaves");
@@ -93,25 +107,26 @@ impl Machine {
         }
     }
 
-    fn receipt(&self, (index, leaf): (LeafIndex, Option<SignedLeaf>)) -> Result<dab_proof::receipt::Receipt, Error> {
+    fn receipt(
+        &self,
+        (index, leaf): (LeafIndex, Option<SignedLeaf>),
+        tiles: &mut TilesOnce<'_>,
+    ) -> Result<dab_proof::receipt::Receipt, Error> {
         let checkpoint = self.certifier.for_receipts().ok_or(Error::NoCheckpoint)?;
         let leaf = match leaf {
             Some(leaf) => leaf,
             None => leaf_at(&self.tiles, index, checkpoint.checkpoint().size)?,
         };
-        receipt(&self.tiles, checkpoint, index, leaf)
+        receipt(tiles, checkpoint, index, leaf)
     }
 
     /// Answers what the checkpoint that is shown now covers.
     pub(super) fn answer_covered(&mut self) {
-        while self
-            .decided
-            .front()
-            .is_some_and(|decided| decided.size <= self.shown_size)
-        {
-            if let Some(decided) = self.decided.pop_front() {
-                self.answer(decided.answer);
-            }
+        let covered = self.decided.partition_point(|decided| decided.size <= self.shown_size);
+        let covered: Vec<_> = self.decided.drain(..covered).collect();
+        let mut tiles = self.tiles_for_receipts();
+        for decided in covered {
+            self.answer(decided.answer, &mut tiles);
         }
     }
 

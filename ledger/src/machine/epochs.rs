@@ -5,6 +5,7 @@ use std::sync::Arc;
 use dab_proof::checkpoint::SignedCheckpoint;
 use dab_proof::epoch::{EpochChange, EpochNote};
 use dab_proof::leaf::Subject;
+use dab_proof::tile::TilesOnce;
 use dab_proof::tree::TreeSize;
 
 use super::Machine;
@@ -55,7 +56,7 @@ impl Machine {
         let leaf = leaf_at(&self.tiles, index, size)?;
         let change = EpochChange {
             epoch: note,
-            receipt: receipt(&self.tiles, checkpoint, index, leaf)?,
+            receipt: receipt(&mut TilesOnce::new(&self.tiles, size), checkpoint, index, leaf)?,
         };
         self.shared
             .write(|_, state| state.meta.epoch_changes.push(change.to_text()))?;

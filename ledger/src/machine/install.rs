@@ -70,7 +70,8 @@ impl Machine {
             proposals: proposals.collect(),
         });
         let size = self.tiles.size();
-        let mut effects = self.shared.read(|_, state| apply(state, content))?;
+        let checked = &self.shared.checked;
+        let mut effects = self.shared.read(|_, state| apply(state, content, checked))?;
         effects.requests = requests;
         if effects.leaves.len() != count {
             // an accepted one that is no new leaf stands in the ledger already

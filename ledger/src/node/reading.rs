@@ -6,6 +6,7 @@ use dab_proof::checkpoint::SignedCheckpoint;
 use dab_proof::head_proof::HeadProof;
 use dab_proof::leaf::{SignedLeaf, Subject};
 use dab_proof::receipt::Receipt;
+use dab_proof::tile::TilesOnce;
 use dab_proof::tile::{self, BundlePath, HASHES_PER_TILE};
 use dab_proof::tree::LeafIndex;
 use tokio::sync::oneshot;
@@ -57,7 +58,8 @@ impl LedgerReader for Node {
     async fn receipt(&self, leaf_index: LeafIndex) -> Result<Receipt, Error> {
         let checkpoint = self.checkpoint().await?;
         let leaf = leaf_at(&self.shared.files, leaf_index, checkpoint.checkpoint().size)?;
-        receipt(&self.shared.files, &checkpoint, leaf_index, leaf)
+        let mut tiles = TilesOnce::new(&self.shared.files, checkpoint.checkpoint().size);
+        receipt(&mut tiles, &checkpoint, leaf_index, leaf)
     }
 
     async fn carried_out(&self, once: &Once) -> Result<Option<Vec<LeafIndex>>, Error> {

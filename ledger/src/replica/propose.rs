@@ -62,7 +62,7 @@ impl Replica {
                 let origin = &self.settings.origin;
                 writers
                     .as_ref()
-                    .is_ok_and(|writers| check(&proposal, origin, writers).is_ok())
+                    .is_ok_and(|writers| check(&proposal, origin, writers, self.machine.checked()).is_ok())
             };
             if !proposal.is_bounded() || proposal.request.len() != REQUEST_ID_BYTES || !is_signed() {
                 self.count_refusal(from, "it forwards what is no proposal");

@@ -14,6 +14,7 @@ use super::members;
 use super::requests::{CarriedOut, read_once};
 use super::view::{Placed, StateView};
 use crate::Error;
+use crate::checked::CheckedLeaves;
 use crate::epoch::Epoch;
 use crate::notary::{Conflict, Once};
 use crate::planted::planted;
@@ -77,15 +78,16 @@ fn head_of(leaf: &SignedLeaf, placed: &Placed) -> Head {
     }
 }
 
-/// Judges an entry against the state. Pure: the same entry on the same state gives the same effects anywhere.
+/// Judges an entry against the state. Pure: the same entry on the same state gives the same effects anywhere, whatever is
+/// in `checked`.
 ///
 /// # Errors
 ///
 /// Only when the state cannot be read. A bad proposal is a verdict.
-pub(crate) fn apply(view: &dyn StateView, content: Content) -> Result<Effects, Error> {
+pub(crate) fn apply(view: &dyn StateView, content: Content, checked: &CheckedLeaves) -> Result<Effects, Error> {
     match content {
         Content::Settings(settings) => Ok(apply_settings(view, settings)),
-        Content::Group(group) => apply_group(view, group.proposals),
+        Content::Group(group) => apply_group(view, group.proposals, checked),
     }
 }
 
@@ -102,7 +104,7 @@ fn apply_settings(view: &dyn StateView, settings: Settings) -> Effects {
     }
 }
 
-fn apply_group(view: &dyn StateView, proposals: Vec<ProposalBytes>) -> Result<Effects, Error> {
+fn apply_group(view: &dyn StateView, proposals: Vec<ProposalBytes>, checked: &CheckedLeaves) -> Result<Effects, Error> {
     let mut group = GroupState {
         view,
         effects: Effects::default(),
@@ -116,14 +118,14 @@ fn apply_group(view: &dyn StateView, proposals: Vec<ProposalBytes>) -> Result<Ef
     let last = proposals.len().saturating_sub(1);
     for (place, proposal) in proposals.into_iter().enumerate() {
         group.is_last = place == last;
-        let checked = match &judged {
-            Some((settings, writers)) => check(&proposal, &settings.origin, writers),
+        let leaves = match &judged {
+            Some((settings, writers)) => check(&proposal, &settings.origin, writers, checked),
             None => Err(Refusal {
                 subject: None,
                 reason: "the ledger has no settings yet".to_owned(),
             }),
         };
-        let verdict = match checked {
+        let verdict = match leaves {
             Ok(leaves) => group.judge(leaves, proposal)?,
             Err(refusal) => Verdict::Refused(refusal),
         };
@@ -137,7 +139,7 @@ struct GroupState<'a> {
     view: &'a dyn StateView,
     effects: Effects,
     /// Which of the new leaves stand at a subject and sequence.
-    at: BTreeMap<(String, u64), usize>,
+    at: BTreeMap<String, BTreeMap<u64, usize>>,
     map: MapOfEntry<'a>,
     /// No proposal of the entry follows.
     is_last: bool,
@@ -250,7 +252,10 @@ impl GroupState<'_> {
 
     fn fit(&self, signed: &SignedLeaf) -> Result<Fit, Error> {
         let leaf = signed.leaf();
-        if let Some(placed) = self.placed(&leaf.subject, leaf.sequence)? {
+        let head = self.head(&leaf.subject)?;
+        // most leaves are new, and nothing stands behind a head
+        let may_stand = head.is_some_and(|head| leaf.sequence <= head.sequence);
+        if may_stand && let Some(placed) = self.placed(&leaf.subject, leaf.sequence)? {
             let same = placed.text_hash == text_hash(signed) && !planted("a retry is a conflict");
             if !same && planted("a sequence may be taken twice") {
                 return Ok(Fit::Next);
@@ -264,7 +269,7 @@ impl GroupState<'_> {
                 Fit::Conflict
             });
         }
-        let (sequence, parent) = match self.head(&leaf.subject)? {
+        let (sequence, parent) = match head {
             Some(head) => (head.sequence.checked_add(1), Some(head.leaf_hash)),
             None => (Some(0), None),
         };
@@ -280,9 +285,12 @@ impl GroupState<'_> {
             leaf_hash: leaf.hash(),
             text_hash: text_hash(&leaf),
         };
-        let key = (leaf.leaf().subject.as_str().to_owned(), leaf.leaf().sequence);
+        let (name, sequence) = (leaf.leaf().subject.as_str().to_owned(), leaf.leaf().sequence);
         let map = self.map.append(&leaf.leaf().subject, head_of(&leaf, &placed), cover)?;
-        self.at.insert(key, self.effects.leaves.len());
+        self.at
+            .entry(name)
+            .or_default()
+            .insert(sequence, self.effects.leaves.len());
         self.effects.leaves.push(NewLeaf {
             placed,
             leaf,
@@ -293,16 +301,16 @@ impl GroupState<'_> {
     }
 
     fn placed(&self, subject: &Subject, sequence: u64) -> Result<Option<Placed>, Error> {
-        match self.at.get(&(subject.as_str().to_owned(), sequence)) {
+        let in_entry = self.at.get(subject.as_str()).and_then(|at| at.get(&sequence));
+        match in_entry {
             Some(&at) => Ok(Some(self.effects.leaves[at].placed)),
             None => self.view.placed(subject, sequence),
         }
     }
 
     fn head(&self, subject: &Subject) -> Result<Option<Head>, Error> {
-        let name = subject.as_str();
-        let range = (name.to_owned(), 0)..=(name.to_owned(), u64::MAX);
-        match self.at.range(range).next_back() {
+        let in_entry = self.at.get(subject.as_str()).and_then(BTreeMap::last_key_value);
+        match in_entry {
             Some((_, &at)) => Ok(Some(self.effects.leaves[at].head())),
             None => self.view.head(subject),
         }

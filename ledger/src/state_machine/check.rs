@@ -9,6 +9,7 @@ use super::entry::ProposalBytes;
 use super::heads::read_body;
 use super::members::read_epoch;
 use super::requests::read_once;
+use crate::checked::CheckedLeaves;
 use crate::notary::{BODY_BYTES_MAX, PROPOSAL_BYTES_MAX, PROPOSAL_STATEMENTS_MAX};
 
 /// Why a proposal is refused: the subject at fault, where one can be named, and the rule.
@@ -21,8 +22,13 @@ pub(crate) struct Refusal {
 /// Checks a proposal against the rules that hold for every ledger and every head; gives its leaves.
 ///
 /// Runs twice on the same bytes: before they are proposed, so that nothing malformed enters the raft log, and when they
-/// are applied, because another replica may have proposed them.
-pub(crate) fn check(proposal: &ProposalBytes, origin: &str, writers: &Writers) -> Result<Vec<SignedLeaf>, Refusal> {
+/// are applied, because another replica may have proposed them. `checked` knows the signatures that were good before.
+pub(crate) fn check(
+    proposal: &ProposalBytes,
+    origin: &str,
+    writers: &Writers,
+    checked: &CheckedLeaves,
+) -> Result<Vec<SignedLeaf>, Refusal> {
     let whole = |reason: String| Refusal { subject: None, reason };
     let count = proposal.statements.len();
     if count == 0 || count > PROPOSAL_STATEMENTS_MAX {
@@ -52,7 +58,9 @@ pub(crate) fn check(proposal: &ProposalBytes, origin: &str, writers: &Writers) -
                 leaf.origin
             )));
         }
-        signed.verify(writers).map_err(|error| refusal(error.to_string()))?;
+        checked
+            .verify(&signed, writers)
+            .map_err(|error| refusal(error.to_string()))?;
         if let Some(body) = &statement.body {
             if body.len() > BODY_BYTES_MAX {
                 return Err(refusal(format!(

@@ -4,7 +4,7 @@
 //! stand before it when it is applied: under load there are always some more. So the state remembers the map of each of the
 //! last [`MAP_WINDOW_LEAVES`] sizes, and takes the leaf of any of them.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
 use bytes::Bytes;
 use dab_proof::hash::Hash;
@@ -22,7 +22,7 @@ use crate::reader::Head;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct NodeSince {
     pub(crate) since: u64,
-    pub(crate) bytes: Vec<u8>,
+    pub(crate) bytes: Bytes,
 }
 
 /// What one leaf makes of the map.
@@ -31,7 +31,7 @@ pub(crate) struct MapStep {
     /// The map behind the leaf.
     pub(crate) map: HeadMap,
     /// Nodes that it has and the map before had not, by their hashes.
-    pub(crate) made: Vec<(Hash, Vec<u8>)>,
+    pub(crate) made: Vec<(Hash, Bytes)>,
     /// Nodes that the map before had and it has not.
     pub(crate) gone: Vec<(Hash, NodeSince)>,
     /// For a heads leaf, what it covers.
@@ -51,7 +51,7 @@ pub(crate) struct Cover {
 /// The map within an entry that is being applied: that of the state, and what the entry's earlier leaves made of it.
 pub(super) struct MapOfEntry<'a> {
     view: &'a dyn StateView,
-    made: BTreeMap<Hash, NodeSince>,
+    made: HashMap<Hash, NodeSince>,
     /// The maps behind the leaves of this entry, in order.
     maps: Vec<HeadMap>,
     /// What the last heads leaf of this entry covers.
@@ -62,7 +62,7 @@ impl<'a> MapOfEntry<'a> {
     pub(super) fn new(view: &'a dyn StateView) -> Self {
         Self {
             view,
-            made: BTreeMap::new(),
+            made: HashMap::new(),
             maps: Vec::new(),
             cover: None,
         }
@@ -89,6 +89,10 @@ impl<'a> MapOfEntry<'a> {
             Ok((hash, node))
         };
         let gone = gone.into_iter().map(since).collect::<Result<_, Error>>()?;
+        let made: Vec<_> = made
+            .into_iter()
+            .map(|(hash, bytes)| (hash, Bytes::from(bytes)))
+            .collect();
         for (hash, bytes) in &made {
             let (since, bytes) = (size + 1, bytes.clone());
             self.made.insert(*hash, NodeSince { since, bytes });
@@ -165,7 +169,7 @@ impl HeadNodes for MapOfEntry<'_> {
     type Error = Error;
 
     fn node(&self, hash: &Hash) -> Result<Option<Vec<u8>>, Error> {
-        Ok(self.map_node(hash)?.map(|node| node.bytes))
+        Ok(self.map_node(hash)?.map(|node| node.bytes.to_vec()))
     }
 }
 

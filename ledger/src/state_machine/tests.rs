@@ -14,6 +14,7 @@ use super::entry::{Content, Group, OnceBytes, ProposalBytes, StatementBytes};
 use super::heads::NodeSince;
 use super::{CarriedOut, Cover, Effects, LedgerEntry, Placed, Settings, StateView, Verdict, apply};
 use crate::Error;
+use crate::checked::CheckedLeaves;
 use crate::notary::{BODY_BYTES_MAX, PROPOSAL_STATEMENTS_MAX, Statement};
 use crate::reader::Head;
 use crate::testing::{heads_statement, private_statement, statement};
@@ -41,7 +42,7 @@ impl HeadNodes for World {
     type Error = Error;
 
     fn node(&self, hash: &Hash) -> Result<Option<Vec<u8>>, Error> {
-        Ok(self.nodes.get(hash).map(|node| node.bytes.clone()))
+        Ok(self.nodes.get(hash).map(|node| node.bytes.to_vec()))
     }
 }
 
@@ -114,7 +115,7 @@ impl World {
             requests,
             settings,
             epoch: _,
-        } = apply(self, content).unwrap();
+        } = apply(self, content, &CheckedLeaves::default()).unwrap();
         for new in leaves {
             assert_eq!(
                 new.placed.leaf_index,

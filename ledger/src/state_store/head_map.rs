@@ -10,8 +10,9 @@
 //! heads leaf may bind any, or one that the last heads leaves cover, of which proofs are made. The window is in memory too:
 //! a node that goes out of the map waits there, and is written to the database only if a heads leaf needs it longer.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
+use bytes::Bytes;
 use dab_proof::hash::Hash;
 use dab_proof::head_map::{HeadMap, MAP_NODE_BYTES_MAX, MemoryMap, node_hash};
 use dab_proof::heads_leaf::MAP_WINDOW_LEAVES;
@@ -55,11 +56,11 @@ pub(crate) struct CoverBytes {
 #[derive(Debug, Default)]
 pub(super) struct RecentMap {
     /// Nodes of the map that the database does not have.
-    nodes: BTreeMap<Hash, NodeSince>,
+    nodes: HashMap<Hash, NodeSince>,
     /// Nodes that the database has and the map has not.
-    gone: BTreeSet<Hash>,
+    gone: HashSet<Hash>,
     /// Nodes that have left the window and are needed by a heads leaf, by the size that it covers.
-    kept: BTreeMap<Hash, (u64, NodeSince)>,
+    kept: HashMap<Hash, (u64, NodeSince)>,
     /// A heads leaf was let go.
     covers_changed: bool,
 }
@@ -69,7 +70,7 @@ pub(super) struct RecentMap {
 pub(super) struct MapWindow {
     sizes: BTreeMap<u64, SizeState>,
     /// Nodes by their hashes, of all sizes.
-    gone: BTreeMap<Hash, NodeSince>,
+    gone: HashMap<Hash, NodeSince>,
 }
 
 /// The map of one size.
@@ -188,10 +189,11 @@ impl StateStore {
     pub(super) fn flush_map(&self, transaction: &WriteTransaction) -> Result<(), redb::Error> {
         let recent = &self.recent.map;
         let mut nodes = transaction.open_table(NODES)?;
-        for hash in &recent.gone {
+        // in order, so that the same changes make the same file
+        for hash in recent.gone.iter().collect::<BTreeSet<_>>() {
             nodes.remove(hash.as_bytes())?;
         }
-        for (hash, node) in &recent.nodes {
+        for (hash, node) in recent.nodes.iter().collect::<BTreeMap<_, _>>() {
             nodes.insert(hash.as_bytes(), node_bytes(node).as_slice())?;
         }
         let mut kept = transaction.open_table(KEPT)?;
@@ -199,7 +201,7 @@ impl StateStore {
             let first = self.meta.covers.first().map_or(0, |cover| cover.size);
             kept.retain(|_, value| u64_at(value, 0) >= first)?;
         }
-        for (hash, (cover, node)) in &recent.kept {
+        for (hash, (cover, node)) in recent.kept.iter().collect::<BTreeMap<_, _>>() {
             let value = [&cover.to_be_bytes()[..], &node_bytes(node)].concat();
             kept.insert(hash.as_bytes(), value.as_slice())?;
         }
@@ -222,7 +224,7 @@ impl StateStore {
             while let Some((fixed, more)) = rest.split_first_chunk::<9>() {
                 let (bytes, more) = more.split_at(usize::from(fixed[8]));
                 let hash = node_hash(bytes);
-                let (since, bytes) = (u64_at(fixed, 0), bytes.to_vec());
+                let (since, bytes) = (u64_at(fixed, 0), Bytes::copy_from_slice(bytes));
                 window.gone.insert(hash, NodeSince { since, bytes });
                 gone.push(hash);
                 rest = more;
@@ -263,7 +265,17 @@ impl StateStore {
         let (since, map, gone) = (self.meta.tree_size, made.map, Vec::new());
         self.window.sizes.insert(since, SizeState { map, gone });
         let nodes = made.into_nodes();
-        self.recent.map.nodes = nodes.map(|(hash, bytes)| (hash, NodeSince { since, bytes })).collect();
+        self.recent.map.nodes = nodes
+            .map(|(hash, bytes)| {
+                (
+                    hash,
+                    NodeSince {
+                        since,
+                        bytes: bytes.into(),
+                    },
+                )
+            })
+            .collect();
         self.meta.version = META_VERSION;
         self.flush()?;
         self.forget_recent();
@@ -283,7 +295,7 @@ fn node_bytes(node: &NodeSince) -> Vec<u8> {
 fn node_from(value: &[u8]) -> NodeSince {
     NodeSince {
         since: u64_at(value, 0),
-        bytes: value[8..].to_vec(),
+        bytes: Bytes::copy_from_slice(&value[8..]),
     }
 }
 

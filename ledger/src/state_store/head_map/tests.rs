@@ -8,6 +8,7 @@ use dab_proof::note::SigningKey;
 use redb::{ReadableTableMetadata, TableHandle};
 
 use super::*;
+use crate::checked::CheckedLeaves;
 use crate::disk::LocalDisk;
 use crate::notary::{Proposal, Statement};
 use crate::reader::Head;
@@ -73,7 +74,7 @@ impl World {
 
     fn apply(&mut self, content: Content) -> Vec<(Subject, Head)> {
         let store = self.store();
-        let effects = apply(store, content).unwrap();
+        let effects = apply(store, content, &CheckedLeaves::default()).unwrap();
         let refused = effects
             .verdicts
             .iter()
