@@ -11,15 +11,21 @@ PACKAGES = ("deltalake", "datafusion", "duckdb", "pyarrow", "adbc-driver-flights
 
 def facts(folder):
     """Name and value of each fact, in the order in which they are printed."""
+    return facts_of_machine(folder) | {
+        "dab": subprocess.run([os.environ["DAB_BINARY"], "--version"], capture_output=True, text=True).stdout.strip(),
+        "python": platform.python_version(),
+        "packages": " ".join(f"{name} {importlib.metadata.version(name)}" for name in PACKAGES),
+    }
+
+
+def facts_of_machine(folder):
+    """Those that do not depend on what is measured."""
     return {
         "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        "dab": subprocess.run([os.environ["DAB_BINARY"], "--version"], capture_output=True, text=True).stdout.strip(),
         "processor": f"{processor()}, {len(os.sched_getaffinity(0))} cores",
         "memory": f"{memory_gib():.0f} GiB",
         "file system": file_system(folder),
         "kernel": platform.release(),
-        "python": platform.python_version(),
-        "packages": " ".join(f"{name} {importlib.metadata.version(name)}" for name in PACKAGES),
         "load average": load(),
     }
 
