@@ -291,8 +291,16 @@ impl Replica {
         }
         self.hand_over()?;
         self.ask_reads();
-        self.propose_entries()?;
-        self.driver.pump(&mut self.machine)?;
+        loop {
+            let (had_room, waiting) = (self.has_room_for_an_entry(), self.queue.len());
+            self.propose_entries()?;
+            self.driver.pump(&mut self.machine)?;
+            let stands_still = had_room && self.queue.len() == waiting;
+            // what was applied may have made room for the next entry
+            if stands_still || !self.has_room_for_an_entry() {
+                break;
+            }
+        }
         self.cosign()?;
         self.propose_members()?;
         self.offer_snapshot()?;

@@ -32,7 +32,7 @@ pub struct NodeConfig {
 pub struct NodeLimits {
     /// Proposals and reads that may wait; one more is answered [`crate::Error::Busy`]. Default 1024.
     pub waiting_max: usize,
-    /// Leaves of one raft entry, unless a single proposal has more. Default 256.
+    /// Leaves of one raft entry, unless a single proposal has more. Default 1024.
     pub group_leaves_max: usize,
     /// Bytes of leaves and bodies in one raft entry. Default 1 MiB.
     pub group_bytes_max: usize,
@@ -60,7 +60,7 @@ impl Default for NodeLimits {
     fn default() -> Self {
         Self {
             waiting_max: 1024,
-            group_leaves_max: 256,
+            group_leaves_max: 1024,
             group_bytes_max: 1 << 20,
             flush_entries_max: 1024,
             flush_leaves_max: 4096,

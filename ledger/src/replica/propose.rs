@@ -101,7 +101,7 @@ impl Replica {
             // a snapshot is of a moment at which all that is applied is certified, and under load there would be none
             return Ok(());
         }
-        while !self.queue.is_empty() && !self.members_are_changing() {
+        while self.has_room_for_an_entry() && !self.members_are_changing() {
             let group = self.next_group();
             let changes_members = group.last().is_some_and(ProposalBytes::changes_members);
             let entry = LedgerEntry::group(group).to_bytes();
@@ -123,6 +123,12 @@ impl Replica {
             }
         }
         Ok(())
+    }
+
+    /// Whether proposals wait, and an entry of them may be made now: while one is on its way to being applied, the next group
+    /// gathers, since each entry costs syncs, signatures and files, whatever is in it. A lone proposal waits for nobody.
+    pub(super) fn has_room_for_an_entry(&self) -> bool {
+        !self.queue.is_empty() && self.driver.raft_log_end() == self.machine.applied_position().index
     }
 
     /// Whether a change of the members is under way: what comes behind it waits until the old ones have certified it, and raft
