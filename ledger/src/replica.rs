@@ -345,6 +345,8 @@ impl Replica {
             raft_last: self.driver.raft_log().last().index,
             raft_committed: self.driver.raft_log().hard_state().commit,
             applied: self.machine.applied_position().index,
+            fetching: self.is_fetching(),
+            installing: self.is_installing(),
             flushed: self.machine.flushed_position().index,
             tree: (tree.size.0, *tree.root.as_bytes()),
             certified: self.machine.certifier().certified_size().0,

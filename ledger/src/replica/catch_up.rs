@@ -108,6 +108,12 @@ impl Replica {
         }
     }
 
+    /// Whether leaves are being fetched, for those who check invariants.
+    #[cfg(feature = "testing")]
+    pub(crate) fn is_fetching(&self) -> bool {
+        matches!(self.catch_up, CatchUp::Fetching(_))
+    }
+
     /// Whether leaves are being taken over: then raft has to wait, and the next round is due at once.
     pub(crate) fn is_installing(&self) -> bool {
         matches!(self.catch_up, CatchUp::Installing(_))

@@ -80,6 +80,10 @@ pub struct CoreState {
     pub raft_committed: u64,
     /// The last raft index applied.
     pub applied: u64,
+    /// Whether it fetches leaves from others, since the raft logs have given up what it lacks.
+    pub fetching: bool,
+    /// Whether it takes over what it has fetched.
+    pub installing: bool,
     /// The last raft index whose state is durable.
     pub flushed: u64,
     /// Leaves and root of its tree.

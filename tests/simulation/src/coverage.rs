@@ -56,6 +56,7 @@ named! {
         Unflushed: "state not flushed",
         FlushUnderWay: "flush under way",
         CatchingUp: "one catches up",
+        TakingOver: "one takes leaves over",
         OneDown: "one is down",
         MoreDown: "more are down",
         Parted: "network parted",

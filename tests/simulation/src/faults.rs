@@ -15,6 +15,9 @@ const FULL_BYTES: u64 = 1 << 10;
 /// Entries by which a replica that catches up is behind.
 const BEHIND_ENTRIES: u64 = 3;
 
+/// How often a replica that takes leaves over goes down in a step, in ten thousand: it is done in a few steps.
+const DOWN_AMID_TAKING_OVER: u64 = 1000;
+
 /// Times that a disk is set back, or lies, in a run.
 const BETRAYALS_MAX: u64 = 4;
 
@@ -44,6 +47,7 @@ impl World {
     pub(crate) fn draw_faults(&mut self) {
         self.end_faults();
         self.betray();
+        self.stop_amid_taking_over();
         if !self.rng.chance(self.scenario.fault_rate) {
             return;
         }
@@ -81,6 +85,18 @@ impl World {
         }
     }
 
+    fn stop_amid_taking_over(&mut self) {
+        for id in 1..=REPLICAS {
+            let state = self.machine(id).core.as_mut().map(|core| core.state());
+            if state.is_some_and(|state| state.fetching || state.installing) && self.rng.chance(DOWN_AMID_TAKING_OVER) {
+                match self.rng.chance(5000) {
+                    true => self.crash_met(id, Fault::PowerCut, Crash::PowerCut),
+                    false => self.crash_met(id, Fault::Kill, Crash::Kill),
+                }
+            }
+        }
+    }
+
     /// Notes in which states a fault comes.
     pub(crate) fn met(&mut self, fault: Fault) {
         let states = self.states();
@@ -112,6 +128,10 @@ impl World {
             (
                 State::CatchingUp,
                 running.iter().any(|state| state.applied + BEHIND_ENTRIES < committed),
+            ),
+            (
+                State::TakingOver,
+                running.iter().any(|state| state.fetching || state.installing),
             ),
             (State::OneDown, down == 1),
             (State::MoreDown, down > 1),

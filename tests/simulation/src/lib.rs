@@ -13,6 +13,7 @@ mod checker;
 mod client;
 mod coverage;
 mod faults;
+mod fetches;
 mod ledger;
 mod liar;
 mod life;

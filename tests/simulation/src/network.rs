@@ -116,6 +116,10 @@ impl Network {
         }
     }
 
+    pub(crate) fn is_cut(&self, from: u64, to: u64) -> bool {
+        self.cut.contains(&(from, to))
+    }
+
     pub(crate) fn is_parted(&self) -> bool {
         !self.cut.is_empty()
     }

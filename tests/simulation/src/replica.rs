@@ -52,6 +52,8 @@ pub(crate) struct Machine {
     /// Every head under which its cosignature was seen, whatever it remembers itself.
     pub(crate) cosigned: BTreeMap<u64, [u8; 32]>,
     pub(crate) leads_in: u64,
+    /// The last raft index of its log, when it was last looked at.
+    pub(crate) raft_last: u64,
     /// Certified checkpoints that it was shown when its tree was as large, in this run.
     pub(crate) shown: BTreeMap<u64, [u8; 32]>,
     /// Steps that a sync takes.
@@ -111,6 +113,7 @@ impl Machine {
             runs: 0,
             cosigned: BTreeMap::new(),
             leads_in: 0,
+            raft_last: 0,
             shown: BTreeMap::new(),
             sync_steps: 0,
             rotten: None,
@@ -127,6 +130,7 @@ impl Machine {
         self.disk.set_faults(DiskFaults::default());
         let mut rng = Rng::new(seed ^ (self.id << 32) ^ self.runs);
         self.core = Some(caught(|| self.open(&self.disk, ledger, limits, &mut rng))?);
+        self.raft_last = self.core.as_mut().map_or(0, |core| core.state().raft_last);
         self.busy = true;
         self.ticks_at = now + rng.between(1, self.tick_steps);
         Ok(())
@@ -155,6 +159,7 @@ impl Machine {
                 flush_entries_max: limits.flush_entries,
                 segment_bytes: limits.segment_bytes,
                 checkpoints_listed_max: 16,
+                raft_log_bytes_max: limits.raft_log_bytes,
                 request_ticks_max: 60,
                 ..NodeLimits::default()
             },

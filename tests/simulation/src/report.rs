@@ -67,5 +67,8 @@ counts! {
     lying_disks: "disks that lied about syncs",
     contradictions: "contradicting notes met",
     raft_breaks: "runs in which raft broke",
+    snapshots_installed: "raft snapshots taken over",
+    files_fetched: "files fetched from others",
+    files_forged: "files forged by a Byzantine replica",
     forked: "replicas stopped on another tree",
 }

@@ -35,6 +35,8 @@ pub(crate) struct CoreLimits {
     /// Entries between two flushes of the state.
     pub(crate) flush_entries: u64,
     pub(crate) segment_bytes: u32,
+    /// Bytes of the raft log at which it gives up what others still need.
+    pub(crate) raft_log_bytes: u64,
 }
 
 /// The choices that hold for a whole run.
@@ -93,6 +95,7 @@ impl Scenario {
             limits: CoreLimits {
                 flush_entries: *rng.pick(&[3, 20, 1000]),
                 segment_bytes: *rng.pick(&[4 << 10, 64 << 10]),
+                raft_log_bytes: *rng.pick(&[1 << 10, 1 << 30]),
             },
             body_bytes: if rng.below(12) == 0 { 60 << 10 } else { 0 },
             cut_behind_vote: *rng.pick(&[0, 0, 1000, 4000]),

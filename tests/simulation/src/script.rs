@@ -81,6 +81,7 @@ impl Script {
             limits: CoreLimits {
                 flush_entries,
                 segment_bytes: 4 << 10,
+                raft_log_bytes: 1 << 30,
             },
         };
         (1..=REPLICAS).for_each(|id| script.restart(id));

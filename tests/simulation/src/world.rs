@@ -9,6 +9,7 @@ use crate::checker::Checker;
 use crate::client::{Around, Client};
 use crate::coverage::Fault;
 use crate::faults::{Crash, Ends};
+use crate::fetches::Fetches;
 use crate::ledger::{Ledger, REPLICAS};
 use crate::liar::Liar;
 use crate::network::{Envelope, Network};
@@ -27,6 +28,7 @@ pub(crate) struct World {
     pub(crate) rng: Rng,
     pub(crate) scenario: Scenario,
     pub(crate) network: Network,
+    pub(crate) fetches: Fetches,
     pub(crate) ends: Ends,
     pub(crate) report: Report,
     pub(crate) trace: Trace,
@@ -71,6 +73,7 @@ impl World {
             seed,
             now: 0,
             network: Network::new(scenario.weather),
+            fetches: Fetches::default(),
             ends: Ends::default(),
             report,
             trace: Trace::default(),
@@ -120,6 +123,7 @@ impl World {
         self.now += 1;
         self.start_those_due()?;
         self.deliver()?;
+        self.answer_fetches()?;
         for machine in &mut self.machines {
             machine.pass_time();
             if machine.awake(self.now) && machine.ticks_at <= self.now {
@@ -191,6 +195,11 @@ impl World {
         match pumped {
             Ok(outgoing) => {
                 let state = core.state();
+                // it goes on by itself until all leaves are taken over
+                machine.busy |= state.installing;
+                // no entry leads from the log that it had to the one that it has
+                self.report.snapshots_installed += u64::from(state.raft_base > machine.raft_last);
+                machine.raft_last = state.raft_last;
                 if state.leads && machine.leads_in != state.term {
                     machine.leads_in = state.term;
                     self.report.elections += 1;
@@ -200,6 +209,7 @@ impl World {
                     }
                 }
                 self.gather_evidence(id);
+                self.ask_for_file(id)?;
                 let machine = self.machine(id);
                 let busy_until = now + (machine.disk.counts().syncs - syncs) * machine.sync_steps;
                 machine.sleeps_until = machine.sleeps_until.max(busy_until);

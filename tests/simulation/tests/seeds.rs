@@ -14,7 +14,7 @@ const SEEDS: std::ops::Range<u64> = 1..201;
 /// that lied or forgot broke raft.
 const ACKNOWLEDGED_MIN: u64 = 1;
 /// What all runs together do at least.
-const FLOORS: [(&str, u64); 31] = [
+const FLOORS: [(&str, u64); 34] = [
     ("acknowledged proposals", 5000),
     ("proposals retried", 5000),
     ("conflicts", 10_000),
@@ -45,6 +45,9 @@ const FLOORS: [(&str, u64); 31] = [
     ("messages with other entries", 1000),
     ("disks set back", 15),
     ("disks that lied about syncs", 3),
+    ("raft snapshots taken over", 20),
+    ("files fetched from others", 100),
+    ("files forged by a Byzantine replica", 3),
     ("replicas stopped on another tree", 5),
 ];
 /// Pairs of fault and state that do not come, each for a reason.
@@ -52,6 +55,9 @@ const UNREACHED: fn(Fault, State) -> bool = |fault, state| match (fault, state) 
     // everything that a step does is done at once, so only what fails within it, and what then ends the replica, comes there
     (Fault::DiskAmidStep | Fault::PowerCut | Fault::Kill, State::FlushUnderWay) => false,
     (_, State::FlushUnderWay) => true,
+    // it is done in a few steps, and those that stop it are drawn more often there
+    (Fault::PowerCut | Fault::Kill | Fault::HostileMessage, State::TakingOver) => false,
+    (_, State::TakingOver) => true,
     // a liar's entries are a leader's
     (Fault::OtherEntry, State::NoLeader) => true,
     // few runs have such a disk, and after its first lie the replica rarely starts again
