@@ -75,7 +75,7 @@ async function checkHeadProof(proof, trust) {
   need(entry === null || entry.index < size, "head_not_bound",
     `head proof does not hold: leaf ${entry?.index} is not among the first ${size}`);
   const { leaf, index } = found;
-  const head = leaf === undefined ? null : { leaf, index, hash: entry.leafHash, writer: await writerOf(leaf, trust) };
+  const head = leaf === undefined ? null : { leaf, index, hash: entry.leafHash, writer: await writerOf(leaf, index, trust) };
   return { subject, size, subjects, root, steps, entry, head, heads };
 }
 

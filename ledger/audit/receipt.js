@@ -93,7 +93,7 @@ async function checkReceipt(receipt, trust) {
   const { root, steps } = await followProof(hash, index, checkpoint.size, proof);
   need(sameBytes(root, checkpoint.root), "not_included",
     "inclusion proof does not hold: it leads to another root than the checkpoint's");
-  const writer = await writerOf(leaf, trust);
+  const writer = await writerOf(leaf, index, trust);
   return { index, size: checkpoint.size, root, leaf, leafHash: hash, steps, writer, certification };
 }
 
@@ -113,13 +113,15 @@ async function certify(checkpoint, trust) {
   return { log: checkpoint.origin, cosigners, cosigned, quorum: trust.quorum, alone: cosigners.length === 0 };
 }
 
-// The name of the writer who signed a leaf.
-async function writerOf(leaf, trust) {
+// The name of the writer who signed the leaf at an index.
+async function writerOf(leaf, index, trust) {
   const [signature] = leaf.note.signatures;
   const writer = trust.writers.find(({ key }) => key.made(signature));
   need(writer !== undefined, "writer_unknown",
     `leaf is signed by ${signature.name} (key id ${hex(signature.id)}), a key that the writers file does not list`);
   await checkSignatures("leaf", leaf.note, [writer.key]);
+  need(writer.revokedFrom === null || index < writer.revokedFrom, "writer_revoked",
+    `leaf is signed by ${writer.key.name}, a key that is revoked from leaf ${writer.revokedFrom} on`);
   need(mayWrite(writer, leaf.subject), "writer_not_allowed",
     `writer ${writer.key.name} may not write subject ${leaf.subject}`);
   return writer.key.name;

@@ -2,7 +2,7 @@
 // (C2SP tlog-policy), `writers` who may write what.
 //
 //   policy    log <vkey> [<url>]                       writers    <vkey> <subject glob> [<subject glob>...]
-//             witness <name> <vkey> [<url>]
+//             witness <name> <vkey> [<url>]                       revoked <leaf index> <vkey> <subject glob>...
 //             group <name> all|any|<k> <name>...
 //             quorum <name>|none
 "use strict";
@@ -120,13 +120,16 @@ function ruleText({ name, threshold, members }) {
   return members?.length ? `${name} (${threshold} of ${members.map((member) => member.name).join(" ")})` : name;
 }
 
-// writers
+// writers; of a revoked key, `revokedFrom` is the index from which on its leaves count no more
 
 async function readWriters(bytes) {
   const writers = [];
   for (const { number, words } of linesOfWords("writers file", bytes)) {
     const refuse = (why) => malformed("writers file", `line ${number} ${why}`);
-    const [vkey, ...globs] = words.map((word) => wordText("writers file", word));
+    const revokedFrom = words[0] === "revoked" ? fromDecimal(words[1] ?? "") : null;
+    if (words[0] === "revoked" && revokedFrom === null) throw refuse("does not say from which leaf on its key is revoked");
+    const [vkey, ...globs] = words.slice(revokedFrom === null ? 0 : 2).map((word) => wordText("writers file", word));
+    if (vkey === undefined) throw refuse("names no key");
     const key = await Key.parse(vkey, PLAIN_KEY, "a writer");
     if (writers.some((other) => sameBytes(other.key.publicKey, key.publicKey))) {
       throw refuse(`lists the key of ${key.name} again`);
@@ -137,7 +140,7 @@ async function readWriters(bytes) {
         throw refuse(`has a subject ${glob} that is none; * may stand only at its end`);
       }
     }
-    writers.push({ key, globs });
+    writers.push({ key, globs, revokedFrom });
   }
   return writers;
 }

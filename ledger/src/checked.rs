@@ -30,14 +30,14 @@ struct Generations {
 type Checked = ([u8; 32], [u8; 32]);
 
 impl CheckedLeaves {
-    /// [`SignedLeaf::verify`].
+    /// [`SignedLeaf::verify_new`].
     ///
     /// # Errors
     ///
-    /// Those of [`SignedLeaf::verify`].
+    /// Those of [`SignedLeaf::verify_new`].
     pub(crate) fn verify<'w>(&self, leaf: &SignedLeaf, writers: &'w Writers) -> Result<&'w Writer, dab_proof::Error> {
         let checked = |key: &VerifierKey| (*leaf.hash().as_bytes(), *key.public_key());
-        let writer = leaf.verify_unless_known(writers, |key| self.knows(&checked(key)))?;
+        let writer = leaf.verify_new_unless_known(writers, |key| self.knows(&checked(key)))?;
         self.remember(checked(writer.key()));
         Ok(writer)
     }

@@ -121,8 +121,8 @@ def audit_ledger(read, trust, since=None):
         need(old.size <= checkpoint.size, f"the ledger shrank from {old.size} to {checkpoint.size} leaves")
         need(tree_hash(leaf_hashes[: old.size]) == old.root, "the ledger does not continue the older checkpoint")
     subjects, leaves, covered = {}, [], -1
-    for entry in entries:
-        leaf = Leaf(entry, trust, checkpoint.origin)
+    for index, entry in enumerate(entries):
+        leaf = Leaf(entry, trust, checkpoint.origin, index)
         if leaf.subject == "heads":
             covered = covered_by(leaf, leaves, covered)
         leaves.append(leaf)

@@ -7,7 +7,7 @@ from verifier import Leaf, Trust, bit_of, sha256
 
 def leaves_of(ledger, size):
     trust = Trust(ledger.trust)
-    return [Leaf(entry, trust, ledger.origin) for entry in ledger.entries[:size]]
+    return [Leaf(entry, trust, ledger.origin, index) for index, entry in enumerate(ledger.entries[:size])]
 
 
 def heads_body(ledger, size, subjects=None, root=None):

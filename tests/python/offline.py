@@ -85,7 +85,7 @@ class MadeHome(Folder):
         self.ledger.issue()
         data, proofs = self.ledger.directory, Path(directory) / "proofs"
         proofs.mkdir()
-        subject = Leaf(self.ledger.entries[indices[0]], Trust(self.ledger.trust), self.ledger.origin).subject
+        subject = Leaf(self.ledger.entries[indices[0]], Trust(self.ledger.trust), self.ledger.origin, indices[0]).subject
         (proofs / "orders.head-proof").write_bytes(head_proof(self.ledger, subject, bound, bound))
         for version, index in enumerate(indices):
             (proofs / f"{version}.tlog-proof").write_bytes(self.ledger.receipt(index))

@@ -30,6 +30,7 @@ REASONS = {
     "wrong_origin": (r"was made for the ledger", r"leaf belongs to ledger"),
     "not_included": (r"not in the tree|too long|too short|outside a tree", r"inclusion proof does not hold"),
     "writer_unknown": (r"is no trusted writer", r"a key that the writers file does not list"),
+    "writer_revoked": (r"is revoked from leaf", r"a key that is revoked from leaf"),
     "writer_not_allowed": (r"is no trusted writer", r"may not write subject"),
     "another_table": (None, r"the (receipt|head proof) is for"),
     "body_differs": (r"the commit file('s| has)", r"the (commit )?file is not the notarized one"),

@@ -339,8 +339,8 @@ def test_a_writers_line_with_odd_subjects_is_refused(made, tmp_path, globs):
 def test_a_leaf_of_another_form_is_refused_however_well_signed(made, pattern, by):
     text = leaf_text(made.origin, "digest/a", 0, None, b"", []).decode()
     assert pattern in text
-    Leaf(note(text.encode(), made.writer), Trust(made.trust), made.origin)
-    rejected(Leaf, note(text.replace(pattern, by, 1).encode(), made.writer), Trust(made.trust), made.origin)
+    Leaf(note(text.encode(), made.writer), Trust(made.trust), made.origin, 0)
+    rejected(Leaf, note(text.replace(pattern, by, 1).encode(), made.writer), Trust(made.trust), made.origin, 0)
 
 
 DIGEST = "0" * 64
@@ -356,14 +356,14 @@ INFO = b'{"commitInfo":{"dab":{"tableId":"a","version":0,"previous":null}}}\n'
 def test_a_commit_file_with_an_odd_action_is_refused_without_a_crash(made, action):
     body = INFO + action.encode() + b"\n"
     text = leaf_text(made.origin, "table/a", 0, None, body, [("a", 1, DIGEST)])
-    rejected(Leaf(note(text, made.writer), Trust(made.trust), made.origin).check_body, body)
+    rejected(Leaf(note(text, made.writer), Trust(made.trust), made.origin, 0).check_body, body)
 
 
 @pytest.mark.parametrize("path", ["/etc/passwd", "../up", "a/../../up", "file:///etc/passwd", "a/%2e%2e/b", "s3://b/k"])
 def test_a_data_file_path_that_leaves_the_table_is_refused(made, path):
     body = INFO + b'{"add":{"path":"%s","size":1,"tags":{"dab.blake3":"%s"}}}\n' % (path.encode(), DIGEST.encode())
     text = leaf_text(made.origin, "table/a", 0, None, body, [(path, 1, DIGEST)])
-    assert "path" in rejected(Leaf(note(text, made.writer), Trust(made.trust), made.origin).check_body, body)
+    assert "path" in rejected(Leaf(note(text, made.writer), Trust(made.trust), made.origin, 0).check_body, body)
 
 
 @pytest.mark.parametrize(
@@ -373,7 +373,7 @@ def test_a_commit_file_that_speaks_of_another_commit_is_refused(made, by):
     key = by.split(b":")[0]
     body = re.sub(rb'"dab":\{' if by == b'"dab2":{' else key + rb":[^,}]+", by, INFO) if b":" in by else b'{"txn":{}}\n'
     assert body != INFO
-    leaf = Leaf(note(leaf_text(made.origin, "table/a", 0, None, body, []), made.writer), Trust(made.trust), made.origin)
+    leaf = Leaf(note(leaf_text(made.origin, "table/a", 0, None, body, []), made.writer), Trust(made.trust), made.origin, 0)
     assert "commitInfo.dab" in rejected(leaf.check_body, body)
 
 
@@ -390,7 +390,7 @@ def test_what_is_longer_than_its_limit_is_refused(made):
     trust, proof = Trust(made.trust), made.evidence[0].proof
     assert "too long" in rejected(parse_note, b"x" * (1 << 20) + note(b"x\n", made.log))
     text = leaf_text(made.origin, "digest/a", 0, None, b"", [], operation="X" * 4096)
-    assert "too long" in rejected(Leaf, note(text, made.writer), trust, made.origin)
+    assert "too long" in rejected(Leaf, note(text, made.writer), trust, made.origin, 0)
     head, note_text = proof.split(b"\n\n", 1)
     many = head + (b"\n" + head.split(b"\n")[3]) * 64 + b"\n\n" + note_text
     assert "too many" in rejected(verify, many, trust)
@@ -410,7 +410,7 @@ def test_a_signature_of_another_length_is_refused(tmp_path):
 def test_each_digest_and_count_of_a_leaf_is_checked_for_itself(made, field):
     body = INFO + b'{"add":{"path":"a","size":1,"tags":{"dab.blake3":"%s"}}}\n' % DIGEST.encode()
     text = leaf_text(made.origin, "table/a", 0, None, body, [("a", 1, DIGEST)]).decode()
-    Leaf(note(text.encode(), made.writer), Trust(made.trust), made.origin).check_body(body)
+    Leaf(note(text.encode(), made.writer), Trust(made.trust), made.origin, 0).check_body(body)
     if field.startswith(" 2"):
         text = text.replace(" 1\noperation", field)
     elif field == "bytes":
@@ -418,7 +418,7 @@ def test_each_digest_and_count_of_a_leaf_is_checked_for_itself(made, field):
     else:
         at = text.index(field) + len(field)
         text = text[:at] + ("0" if text[at] != "0" else "1") + text[at + 1 :]
-    leaf = Leaf(note(text.encode(), made.writer), Trust(made.trust), made.origin)
+    leaf = Leaf(note(text.encode(), made.writer), Trust(made.trust), made.origin, 0)
     rejected(leaf.check_body, body)
 
 

@@ -163,8 +163,17 @@ def words_of(path):
     return [words for words in lines if words and not words[0].startswith("#")]
 
 
+def read_writer(words):
+    """A writer's key, its subjects, and the leaf index from which on its leaves count no more (or None)."""
+    revoked_from = None
+    if words[0] == "revoked":
+        need(len(words) > 2, "writers: a revoked key lacks its leaf index or itself")
+        revoked_from, words = number(words[1]), words[2:]
+    return Key(words[0], LOG_KEY), words[1:], revoked_from
+
+
 class Trust:
-    """`policy` (C2SP tlog-policy): logs, and whose cosignatures suffice. `writers`: whose key may write what."""
+    """`policy` (C2SP tlog-policy): logs, and whose cosignatures suffice. `writers`: whose key may write what, and until when."""
 
     def __init__(self, directory):
         try:
@@ -193,10 +202,10 @@ class Trust:
             else:
                 raise Invalid(f"policy: {verb} {' '.join(words)[:60]!r} is not understood")
         need(self.quorum, "the policy names no quorum")
-        self.writers = [(Key(key, LOG_KEY), globs) for key, *globs in words_of(self.directory / "writers")]
-        public = [key.public for key in [*self.logs, *self.witnesses.values(), *(key for key, _ in self.writers)]]
+        self.writers = [read_writer(words) for words in words_of(self.directory / "writers")]
+        public = [key.public for key in [*self.logs, *self.witnesses.values(), *(key for key, _, _ in self.writers)]]
         need(len({*public}) == len(public), "a public key stands twice: one key has one role")
-        for key, globs in self.writers:
+        for key, globs, _ in self.writers:
             need(globs and not any("*" in glob[:-1] for glob in globs), f"writers: {key.name}: subjects {globs}")
 
     def certifies(self, name, cosigned):
@@ -243,9 +252,10 @@ LEAF = re.compile(
 
 
 class Leaf:
-    """One statement of the ledger; it exists only if its form is right and a trusted writer of the subject signed."""
+    """One statement of the ledger; it exists only if its form is right and a trusted writer of the subject signed, one
+    that was not revoked before the leaf's index."""
 
-    def __init__(self, raw, trust, origin):
+    def __init__(self, raw, trust, origin, index):
         need(len(raw) <= LEAF_BYTES_MAX, "the leaf is too long")
         text, signatures = parse_note(raw)
         match = LEAF.fullmatch(text.decode())
@@ -257,9 +267,10 @@ class Leaf:
         need(len(self.operation) <= OPERATION_BYTES_MAX, "no operation is that long")
         need(self.origin == origin, f"the leaf was made for the ledger {self.origin!r}, not for {origin!r}")
         (who, signature), self.writer = signatures[0], None
-        for key, globs in trust.writers:
+        for key, globs, revoked_from in trust.writers:
             if who == (key.name, key.id):
                 key.verify(text, signature)
+                need(revoked_from is None or index < revoked_from, f"{key.name} is revoked from leaf {revoked_from} on")
                 if any(self.subject == g or g.endswith("*") and self.subject.startswith(g[:-1]) for g in globs):
                     self.writer = key.name
         need(self.writer, f"{who[0]} is no trusted writer of {self.subject}")
@@ -335,7 +346,7 @@ def verify(proof, trust, commit=None, data=()):
     raw, index, path = unbase64(lines[1][6:]), number(lines[2][6:]), [unbase64(line, 32) for line in lines[3:]]
     root = root_of_inclusion(leaf_hash(raw), index, checkpoint.size, path)
     need(root == checkpoint.root, "the leaf is not in the tree that the checkpoint signs")
-    leaf = Leaf(raw, trust, checkpoint.origin)
+    leaf = Leaf(raw, trust, checkpoint.origin, index)
     if data and commit is None:
         raise Undecided("data files can be checked only with the commit file that names them")
     files = leaf.check_body(commit) if commit is not None else {}
@@ -415,7 +426,7 @@ def verify_head(proof, trust):
     index = number(words[0]) if kind == "head" else None
     need(all(bit < 256 for bit, _ in steps), "no head proof: a bit beyond the last")
     heads_leaf, at, checkpoint = verify(receipt, trust)
-    leaf = Leaf(raw, trust, checkpoint.origin) if raw is not None else None
+    leaf = Leaf(raw, trust, checkpoint.origin, index) if raw is not None else None
     need(subject != "heads", "the head map has no heads leaves")
     if leaf:
         need(leaf.subject == subject, f"the head map cannot have a leaf of {leaf.subject} for {subject}")

@@ -18,7 +18,7 @@ The reasons, for who compares. Several faults at once are told by the first, in 
 of the receipt, of its leaf, of its checkpoint; signatures; ledger; inclusion; writer; table; commit file; data files.
 
     malformed  wrong_key  bad_signature  duplicate_signature  not_signed  quorum_not_met  wrong_origin  not_included
-    writer_unknown  writer_not_allowed  another_table  body_differs  contradicts_leaf  files_root_differs
+    writer_unknown  writer_revoked  writer_not_allowed  another_table  body_differs  contradicts_leaf  files_root_differs
     unknown_data_file  data_differs; only for UNDECIDED: needs_commit; only of head proofs: head_not_bound
 """
 
@@ -34,6 +34,7 @@ sys.path[:0] = [str(Path(__file__).parents[1] / "python"), str(Path(__file__).pa
 from blake3 import blake3
 
 import heads
+import revoked
 from forgeries import RECEIPT_FORGERIES, RECEIPT_NEUTRAL, Evidence, not_canonical
 from made_ledger import COSIGNER_KEY, MadeLedger, Signer, b64, leaf_text, note
 from small_order import SMALL_ORDER, weak_key, with_neutral_r
@@ -461,6 +462,7 @@ def trust(directory):
         ("no last newline", UNDECIDED, "malformed", f"{writer} *"),
     ]:
         yield vector(f"writers: {name}", ledger, evidence, verdict, reason, writers=text.encode())
+    yield from revoked.vectors(directory, vector)
 
 
 # blake3.json

@@ -1,4 +1,4 @@
-//! Epochs: who certifies and who writes, from one change of the ledger's members to the next.
+//! Epochs: who certifies and who writes, from one change to the next.
 //!
 //! A change is a leaf on the subject `members`, operation `MEMBERS`, without files. Its body is a signed note (C2SP
 //! `signed-note`), signed by the writers of a quorum of the old members, who approve of it, with the text
@@ -7,12 +7,14 @@
 //! dab/epoch/v1
 //! origin <origin of the ledger>
 //! members <lines>
-//! <id> <name> <address> <peer key> <cosigner> <writer>      a line for each replica
+//! <id> <name> <address> <peer key> <cosigner> <writer>      a line for each replica; none where a node certifies alone
 //! policy <lines>
 //! <the text of trust/policy from the next leaf on>
 //! writers <lines>
 //! <the text of trust/writers from the next leaf on>
 //! ```
+//!
+//! There the line of a key that this change revokes has no leaf index yet (`writers`); [`EpochText::begun_by`] writes it.
 //!
 //! The leaf is the last that the old policy certifies: a checkpoint of exactly the leaves up to it needs the old quorum, and
 //! every larger one the new. So whoever trusts the old policy may come to trust the new one, by that checkpoint alone
@@ -27,7 +29,9 @@ use crate::leaf::{BodyDigest, Leaf};
 use crate::note::{NOTE_BYTES_MAX, SignedNote};
 use crate::receipt::{RECEIPT_BYTES_MAX, Receipt};
 use crate::text;
+use crate::tree::LeafIndex;
 use crate::trust::Trust;
+use crate::writers::number_revoked;
 
 /// The operation of every leaf that begins an epoch.
 pub const EPOCH_OPERATION: &str = "MEMBERS";
@@ -45,7 +49,7 @@ const CHANGE_HEADER: &str = "dab/epoch-change/v1";
 pub struct EpochText {
     /// Origin of the ledger.
     pub origin: String,
-    /// The replicas; for these to read.
+    /// The replicas, for these to read; empty where a node certifies alone.
     pub members: String,
     /// The text of `trust/policy`.
     pub policy: String,
@@ -88,6 +92,15 @@ impl EpochText {
             part("policy", &self.policy),
             part("writers", &self.writers)
         )
+    }
+
+    /// The text as it stands once its change is the leaf at `index`: the keys that it revokes count no more behind that leaf.
+    #[must_use]
+    pub fn begun_by(&self, index: LeafIndex) -> EpochText {
+        EpochText {
+            writers: number_revoked(&self.writers, LeafIndex(index.0.saturating_add(1))),
+            ..self.clone()
+        }
     }
 
     /// Reads a text.
@@ -171,6 +184,11 @@ impl TryFrom<SignedNote> for EpochNote {
 }
 
 impl EpochChange {
+    /// The epoch that it begins, each key that it revokes with the leaf index from which on.
+    pub fn text(&self) -> EpochText {
+        self.epoch.text().begun_by(self.receipt.index)
+    }
+
     /// The change as bytes.
     pub fn to_text(&self) -> String {
         let epoch = String::from_utf8_lossy(&self.epoch.to_bytes()).into_owned();
@@ -233,12 +251,15 @@ impl EpochChange {
             );
             return Err(Error::ProofRejected { what: CHANGE, reason });
         }
-        if self.receipt.checkpoint.checkpoint().size.0 != self.receipt.index.0 + 1 {
+        // a node that certifies alone is succeeded by itself
+        let has_members = !self.epoch.text.members.is_empty();
+        if has_members && self.receipt.checkpoint.checkpoint().size.0 != self.receipt.index.0 + 1 {
             let reason =
                 "its checkpoint is not the one that ends with its leaf, the last of the old members".to_owned();
             return Err(Error::ProofRejected { what: CHANGE, reason });
         }
-        let next = Trust::from_texts(&self.epoch.text.policy, &self.epoch.text.writers, None)?;
+        let text = self.text();
+        let next = Trust::from_texts(&text.policy, &text.writers, None)?;
         Ok(Trust {
             ledger: trust.ledger.clone(),
             ..next
@@ -345,5 +366,49 @@ mod tests {
             .unwrap_err()
             .to_string();
         assert!(told.contains("operation"), "{told}");
+    }
+
+    #[test]
+    fn a_change_that_revokes_a_key_leaves_its_older_leaves_valid() {
+        let mut ledger = TinyLedger::new();
+        let old = ledger.append(&Subject::catalog(), b"old", None, "TEST");
+        let other = crate::note::SigningKey::generate("other", &[9; 32]).unwrap();
+        let text = EpochText {
+            origin: ledger.log.name().to_owned(),
+            members: String::new(),
+            policy: ledger.policy_text(),
+            writers: format!("revoked {}{} *\n", ledger.writers_text(), other.verifier()),
+        };
+        let begin = |text: EpochText, ledger: &mut TinyLedger| {
+            let signed = SignedNote::sign(&text.text(), &ledger.writer).unwrap();
+            let epoch: EpochNote = signed.try_into().unwrap();
+            let index = ledger.append(&Subject::members(), &epoch.to_bytes(), None, EPOCH_OPERATION);
+            let receipt = ledger.receipt(index);
+            EpochChange { epoch, receipt }
+        };
+        let change = begin(text.clone(), &mut ledger);
+        let next = change.follow(&ledger.trust(), 0).unwrap();
+        let revoked = next.writers.iter().next().unwrap();
+        assert_eq!(revoked.revoked_from(), Some(LeafIndex(2)), "its own change is leaf 1");
+        for index in [old, change.receipt.index] {
+            ledger.receipt(index).verify(&next).unwrap();
+        }
+        let late = ledger.append(&Subject::catalog(), b"late", None, "TEST");
+        let told = ledger.receipt(late).verify(&next).unwrap_err();
+        assert!(matches!(told, Error::WriterRevoked { from: 2, .. }), "{told}");
+        ledger.receipt(late).verify(&ledger.trust()).unwrap();
+        // the key comes back by no change, whoever certifies it
+        let (before, policy) = (std::mem::replace(&mut ledger.writer, other), ledger.policy_text());
+        let restored = EpochText {
+            writers: text.writers.replace("revoked ", ""),
+            ..text.clone()
+        };
+        let back = begin(restored, &mut ledger);
+        let writers = format!("{} *\n", before.verifier());
+        let follow = |changes: &[EpochChange]| follow_changes(policy.as_bytes(), writers.as_bytes(), None, changes);
+        let steps = follow(std::slice::from_ref(&change)).unwrap();
+        assert_eq!(steps[0].text, text.begun_by(LeafIndex(1)));
+        let told = follow(&[change, back]).unwrap_err().to_string();
+        assert!(told.contains("line 1 of the writers before"), "{told}");
     }
 }

@@ -83,6 +83,14 @@ pub enum Error {
         /// Subject of the leaf.
         subject: String,
     },
+    /// The signer of a leaf was revoked before the leaf's place in the ledger, or before it has one.
+    #[error("leaf is signed by {writer}, a key that is revoked from leaf {from} on")]
+    WriterRevoked {
+        /// Name of the writer's key.
+        writer: String,
+        /// The first index at which its leaves count no more.
+        from: u64,
+    },
     /// The artefact belongs to another ledger.
     #[error("{what} belongs to ledger {found}, not to {expected}")]
     WrongOrigin {

@@ -113,7 +113,7 @@ impl HeadProof {
             Found::Head { index, leaf } => Some(KnownHead {
                 index: *index,
                 leaf: leaf.as_ref().clone(),
-                writer: leaf.verify(&trust.writers)?.name().to_owned(),
+                writer: leaf.verify(&trust.writers, *index)?.name().to_owned(),
             }),
             Found::Other(_) | Found::Nothing => None,
         };

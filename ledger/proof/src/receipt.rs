@@ -110,7 +110,7 @@ impl Receipt {
     }
 
     /// Checks everything: the checkpoint's signatures and quorum, that the leaf is meant for this ledger, that it is
-    /// included, and that a listed writer signed it.
+    /// included, and that a listed writer signed it, one that was not revoked before its place.
     ///
     /// # Errors
     /// Those of `Policy::verify`, `inclusion::verify` and `SignedLeaf::verify`; `WrongOrigin`.
@@ -127,7 +127,7 @@ impl Receipt {
             });
         }
         inclusion::verify(&self.leaf.hash(), self.index, head.size, &self.proof, &head.root)?;
-        let writer = self.leaf.verify(&trust.writers)?.name().to_owned();
+        let writer = self.leaf.verify(&trust.writers, self.index)?.name().to_owned();
         let (index, size, root) = (self.index, head.size, head.root);
         Ok(Verified {
             index,

@@ -3,20 +3,32 @@
 //! ```text
 //! # comment
 //! <vkey> <subject glob> [<subject glob>...]
+//! revoked <leaf index> <vkey> <subject glob> [<subject glob>...]
 //! ```
 //!
 //! One line per key, words parted by spaces or tabs. A glob is a subject, or the beginning of one with `*` at the end.
 //! Client keys are outside C2SP `tlog-policy`, hence this file beside it.
+//!
+//! A revoked key's leaves count below the index of its line, and from there on no more. Lines stay for ever, so that old leaves
+//! can be checked for ever; `revocation` says how they come to be.
+
+mod revocation;
+
+pub use revocation::{check_succession, number_revoked, revoke};
 
 use crate::error::Error;
 use crate::key::{SignatureType, VerifierKey};
 use crate::leaf::{SUBJECT_BYTES_MAX, Subject};
 use crate::policy::{Line, words_by_line};
+use crate::text;
+use crate::tree::LeafIndex;
 
 /// Bytes of the largest writers file.
 pub const WRITERS_BYTES_MAX: usize = 1 << 20;
 
 const WHAT: &str = "writers file";
+/// What the line of a revoked key begins with. No key is written so: each has a `+`.
+const REVOKED: &str = "revoked";
 
 /// The keys whose leaves count.
 #[derive(Debug, Clone, Default)]
@@ -29,13 +41,15 @@ pub struct Writers {
 pub struct Writer {
     key: VerifierKey,
     globs: Vec<String>,
+    revoked_from: Option<LeafIndex>,
 }
 
 impl Writers {
     /// Reads the file.
     ///
     /// # Errors
-    /// `TooLarge`, `Malformed` (a key listed twice included), `UnsupportedKey` for keys other than type 0x01.
+    /// `TooLarge`, `Malformed` (a key listed twice included, and one that is revoked without a leaf index), `UnsupportedKey`
+    /// for keys other than type 0x01.
     pub fn parse(bytes: &[u8]) -> Result<Writers, Error> {
         Error::check_size(WHAT, bytes.len(), WRITERS_BYTES_MAX)?;
         let mut writers: Vec<Writer> = Vec::new();
@@ -44,7 +58,10 @@ impl Writers {
                 .iter()
                 .map(|word| utf8(number, word))
                 .collect::<Result<Vec<_>, _>>()?;
-            let (vkey, globs) = words.split_first().expect("lines without words are left out");
+            let (revoked_from, words) = revoked(number, &words)?;
+            let (vkey, globs) = words
+                .split_first()
+                .ok_or_else(|| Error::malformed(WHAT, format!("line {number} names no key")))?;
             let key: VerifierKey = vkey.parse()?;
             key.check_kind(SignatureType::Ed25519, "a writer")?;
             if writers.iter().any(|other| other.key.public_key() == key.public_key()) {
@@ -65,6 +82,7 @@ impl Writers {
             writers.push(Writer {
                 key,
                 globs: globs.iter().map(|glob| (*glob).to_owned()).collect(),
+                revoked_from,
             });
         }
         Ok(Writers { writers })
@@ -99,12 +117,32 @@ impl Writer {
         &self.globs
     }
 
+    /// The index from which on its leaves count no more; none while it may write.
+    pub fn revoked_from(&self) -> Option<LeafIndex> {
+        self.revoked_from
+    }
+
     /// True when one of the globs covers `subject`.
     pub fn allows(&self, subject: &Subject) -> bool {
         self.globs.iter().any(|glob| match glob.strip_suffix('*') {
             Some(prefix) => subject.as_str().starts_with(prefix),
             None => subject.as_str() == glob,
         })
+    }
+}
+
+/// The index after the word `revoked`, and the words that are those of any line.
+fn revoked<'w, 't>(number: usize, words: &'w [&'t str]) -> Result<(Option<LeafIndex>, &'w [&'t str]), Error> {
+    let Some((_, rest)) = words.split_first().filter(|(first, _)| **first == REVOKED) else {
+        return Ok((None, words));
+    };
+    let index = rest.first().and_then(|word| text::decimal(word));
+    match (index, rest) {
+        (Some(index), [_, rest @ ..]) => Ok((Some(LeafIndex(index)), rest)),
+        _ => {
+            let reason = format!("line {number} does not say from which leaf on its key is revoked");
+            Err(Error::malformed(WHAT, reason))
+        }
     }
 }
 
@@ -122,64 +160,4 @@ fn check_glob(number: usize, glob: &str) -> Result<(), Error> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::key::SigningKey;
-
-    fn vkey(name: &str, seed: u8) -> String {
-        SigningKey::generate(name, &[seed; 32]).unwrap().verifier().to_string()
-    }
-
-    #[test]
-    fn globs_end_in_a_star_or_name_one_subject() {
-        let file = format!(
-            "# who may write\n\n\t{} table/a* catalog\n{} *\n",
-            vkey("a", 1),
-            vkey("b", 2)
-        );
-        let writers = Writers::parse(file.as_bytes()).unwrap();
-        let allowed = |writer: usize, subject: &str| {
-            writers
-                .iter()
-                .nth(writer)
-                .unwrap()
-                .allows(&subject.parse::<Subject>().unwrap())
-        };
-        assert!(allowed(0, "table/a") && allowed(0, "table/ab") && allowed(0, "catalog"));
-        assert!(!allowed(0, "table/b") && !allowed(0, "catalog2") && !allowed(0, "access"));
-        assert!(allowed(1, "access"));
-        let globs: Vec<_> = writers.iter().map(Writer::globs).collect();
-        assert_eq!(globs, [&["table/a*", "catalog"][..], &["*"]]);
-    }
-
-    #[test]
-    fn glob_is_as_long_as_a_subject_may_be_and_no_longer() {
-        let read = |bytes: usize| Writers::parse(format!("{} {}\n", vkey("a", 1), "t".repeat(bytes)).as_bytes());
-        assert!(read(SUBJECT_BYTES_MAX).is_ok());
-        assert!(read(SUBJECT_BYTES_MAX + 1).is_err());
-    }
-
-    #[test]
-    fn files_that_could_be_read_in_two_ways_are_refused() {
-        let (a, b) = (vkey("a", 1), vkey("b", 1));
-        let cosigner = SigningKey::generate_cosigner("c", &[3; 32])
-            .unwrap()
-            .verifier()
-            .to_string();
-        for file in [
-            format!("{a} *\n{a} *\n"),
-            format!("{a} *\n{b} *\n"),
-            format!("{a}\n"),
-            format!("{a} *"),
-            format!("{a} *\r\n"),
-            format!("{a} table/*/x\n"),
-            format!("{a} **\n"),
-            format!("{a} é\n"),
-            format!("{cosigner} *\n"),
-            "x *\n".to_owned(),
-        ] {
-            assert!(Writers::parse(file.as_bytes()).is_err(), "{file:?}");
-        }
-        assert_eq!(Writers::parse(b"").unwrap().iter().count(), 0);
-    }
-}
+mod tests;

@@ -54,7 +54,7 @@ func OpenHeadProof(raw []byte, trust *Trust) (*HeadProof, error) {
 	proof := &HeadProof{Subject: lines.subject, Size: lines.size, Index: lines.index, Bound: bound}
 	entry, key := lines.other, mapKey(lines.subject)
 	if lines.leaf != nil {
-		if proof.Leaf, err = OpenLeaf(lines.leaf, trust, bound.Checkpoint.Origin); err != nil {
+		if proof.Leaf, err = OpenLeaf(lines.leaf, trust, bound.Checkpoint.Origin, lines.index); err != nil {
 			return nil, err
 		}
 		entry = &mapEntry{key, proof.Leaf.Sequence, lines.index, mapHash(proof.Leaf.Hash)}

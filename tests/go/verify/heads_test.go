@@ -14,7 +14,7 @@ func (ledger *made) mapOf(t *testing.T, size int) headMap {
 	t.Helper()
 	var heads headMap
 	for index, entry := range ledger.entries[:size] {
-		leaf, err := OpenLeaf(entry, ledger.trust, madeOrigin)
+		leaf, err := OpenLeaf(entry, ledger.trust, madeOrigin, 0)
 		must(t, err)
 		if leaf.Subject != headsSubject {
 			heads = heads.with(mapEntry{mapKey(leaf.Subject), leaf.Sequence, uint64(index), mapHash(leaf.Hash)})

@@ -40,8 +40,8 @@ type Leaf struct {
 	hasFiles  bool
 }
 
-// OpenLeaf reads an entry of the ledger with this origin.
-func OpenLeaf(raw []byte, trust *Trust, origin string) (*Leaf, error) {
+// OpenLeaf reads the entry at an index of the ledger with this origin.
+func OpenLeaf(raw []byte, trust *Trust, origin string, index uint64) (*Leaf, error) {
 	if len(raw) > leafBytesMax {
 		return nil, errors.New("leaf: it is too long")
 	}
@@ -62,7 +62,13 @@ func OpenLeaf(raw []byte, trust *Trust, origin string) (*Leaf, error) {
 	}
 	leaf.Hash = tlog.RecordHash(raw)
 	for _, writer := range trust.Writers {
-		if writer.signed(opened.Sigs[0]) && writer.allows(leaf.Subject) {
+		if !writer.signed(opened.Sigs[0]) {
+			continue
+		}
+		if !writer.counts(index) {
+			return nil, fmt.Errorf("leaf: %s is revoked from leaf %d on", writer.Name(), writer.RevokedFrom)
+		}
+		if writer.allows(leaf.Subject) {
 			leaf.Writer = writer.Name()
 		}
 	}

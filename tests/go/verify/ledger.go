@@ -65,7 +65,7 @@ func (ledger *Ledger) readEntries(files publicFiles, trust *Trust) (*tree, error
 			return nil, err
 		}
 		for _, entry := range entries {
-			leaf, err := ledger.follow(entry, trust)
+			leaf, err := ledger.follow(entry, grown.size, trust)
 			if err == nil {
 				err = maps.follow(leaf, grown.size, ledger.Checkpoint.Origin)
 			}
@@ -81,8 +81,8 @@ func (ledger *Ledger) readEntries(files publicFiles, trust *Trust) (*tree, error
 }
 
 // follow checks the rule: within a subject, sequences count up from zero and each leaf names the one before.
-func (ledger *Ledger) follow(entry []byte, trust *Trust) (*Leaf, error) {
-	leaf, err := OpenLeaf(entry, trust, ledger.Checkpoint.Origin)
+func (ledger *Ledger) follow(entry []byte, index int64, trust *Trust) (*Leaf, error) {
+	leaf, err := OpenLeaf(entry, trust, ledger.Checkpoint.Origin, uint64(index))
 	if err != nil {
 		return nil, err
 	}

@@ -47,7 +47,7 @@ func OpenReceipt(raw []byte, trust *Trust) (*Receipt, error) {
 	if err := checkInclusion(checkpoint.Tree, int64(parsed.Index), leafHash, path); err != nil {
 		return nil, err
 	}
-	leaf, err := OpenLeaf(parsed.ExtraData, trust, checkpoint.Origin)
+	leaf, err := OpenLeaf(parsed.ExtraData, trust, checkpoint.Origin, parsed.Index)
 	if err != nil {
 		return nil, err
 	}

@@ -144,7 +144,7 @@ func TestLeavesInOtherForms(t *testing.T) {
 		}
 		entry, err := note.Sign(&note.Note{Text: text}, ledger.writer)
 		must(t, err)
-		_, err = OpenLeaf(entry, ledger.trust, madeOrigin)
+		_, err = OpenLeaf(entry, ledger.trust, madeOrigin, 0)
 		expect(t, change.by, err, Invalid)
 	}
 	for name, signers := range map[string][]note.Signer{
@@ -155,16 +155,16 @@ func TestLeavesInOtherForms(t *testing.T) {
 	} {
 		entry, err := note.Sign(&note.Note{Text: honest}, signers...)
 		must(t, err)
-		_, err = OpenLeaf(entry, ledger.trust, madeOrigin)
+		_, err = OpenLeaf(entry, ledger.trust, madeOrigin, 0)
 		expect(t, "signed by "+name, err, Invalid)
 	}
 	ledger.trust.Writers[0].Globs = []string{"table/1*", "catalog"}
 	entry, err := note.Sign(&note.Note{Text: honest}, ledger.writer)
 	must(t, err)
-	_, err = OpenLeaf(entry, ledger.trust, madeOrigin)
+	_, err = OpenLeaf(entry, ledger.trust, madeOrigin, 0)
 	expect(t, "by a writer of other subjects", err, Invalid)
 	ledger.trust.Writers[0].Globs = []string{"catalog", "table/0"}
-	_, err = OpenLeaf(entry, ledger.trust, madeOrigin)
+	_, err = OpenLeaf(entry, ledger.trust, madeOrigin, 0)
 	expect(t, "by its writer", err, Valid)
 }
 
@@ -175,7 +175,7 @@ func TestLimits(t *testing.T) {
 	must(t, err)
 	entry, err := note.Sign(&note.Note{Text: ledger.statement("table/0")}, long)
 	must(t, err)
-	_, err = OpenLeaf(entry, trust, madeOrigin)
+	_, err = OpenLeaf(entry, trust, madeOrigin, 0)
 	expect(t, "a leaf that is too long", err, Invalid)
 	_, err = openNote(ledger.sign(t, strings.Repeat("x", NoteBytesMax)+"\n"), ledger.trust.Policy.Logs)
 	expect(t, "a note that is too long", err, Invalid)

@@ -1,12 +1,14 @@
 package verify
 
 import (
+	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
 )
 
 const (
+	revokedWord     = "revoked"
 	trustBytesMax   = 1 << 20
 	subjectBytesMax = 255
 )
@@ -17,10 +19,13 @@ type Trust struct {
 	Writers []Writer
 }
 
-// Writer is a key and the subjects that it may write, as they stand in the file writers.
+// Writer is a key and the subjects that it may write, as they stand in the file writers. Of a revoked key, the leaves
+// below an index count.
 type Writer struct {
 	Key
-	Globs []string
+	Globs       []string
+	Revoked     bool
+	RevokedFrom uint64
 }
 
 // ReadTrust reads the files policy and writers of a trust directory. Whoever cannot say what they trust cannot decide.
@@ -68,6 +73,9 @@ func ParseTrust(policy, writers []byte) (*Trust, error) {
 }
 
 func parseWriter(line []string) (Writer, error) {
+	if line[0] == revokedWord {
+		return parseRevoked(line[1:])
+	}
 	key, err := parseKey(line[0], typeEd25519)
 	if err != nil {
 		return Writer{}, err
@@ -81,7 +89,26 @@ func parseWriter(line []string) (Writer, error) {
 			return Writer{}, fmt.Errorf("%s: %.60q is no subject, and * may stand only at its end", key.Name(), glob)
 		}
 	}
-	return Writer{key, globs}, nil
+	return Writer{Key: key, Globs: globs}, nil
+}
+
+// parseRevoked reads what stands behind the word revoked: a leaf index, and what stands in the line of any key.
+func parseRevoked(line []string) (Writer, error) {
+	if len(line) < 2 || line[1] == revokedWord {
+		return Writer{}, errors.New("a revoked key lacks its leaf index or itself")
+	}
+	from, err := decodeNumber(line[0])
+	if err != nil {
+		return Writer{}, err
+	}
+	writer, err := parseWriter(line[1:])
+	writer.Revoked, writer.RevokedFrom = true, from
+	return writer, err
+}
+
+// counts says whether the writer's leaf at an index is one from before it was revoked.
+func (writer Writer) counts(index uint64) bool {
+	return !writer.Revoked || index < writer.RevokedFrom
 }
 
 func (writer Writer) allows(subject string) bool {

@@ -75,7 +75,7 @@ impl<'t> Chain<'t> {
                 statement.origin, self.origin
             )));
         }
-        match leaf.verify(&self.trust.writers) {
+        match leaf.verify(&self.trust.writers, entry.index) {
             Ok(writer) => *self.written.entry(writer.name().to_owned()).or_default() += 1,
             Err(error) => report.fail(place(error.to_string())),
         }

@@ -3,7 +3,9 @@
 use super::{EpochChange, EpochText};
 use crate::error::Error;
 use crate::policy::{Certification, Policy};
+use crate::tree::LeafIndex;
 use crate::trust::Trust;
+use crate::writers::check_succession;
 
 /// Bytes of the largest file of changes.
 pub const CHANGES_BYTES_MAX: usize = 16 << 20;
@@ -37,10 +39,10 @@ pub fn parse_changes(bytes: &[u8]) -> Result<Vec<EpochChange>, Error> {
 /// Follows the changes from the epoch of `policy` and `writers`: `epoch`, where the trust folder tells it; or else that whose
 /// texts these are; or else the one that the ledger was founded with. None where the file has nothing newer.
 ///
-/// Lines of writers are added and never taken away, so that earlier members' changes lead nobody back.
+/// Lines of writers are added, and revoked, and never taken away, so that earlier members' changes lead nobody back.
 ///
 /// # Errors
-/// Those of `Trust::from_texts` and `EpochChange::follow`; `ProofRejected` for a change that takes writers away. Nothing is
+/// Those of `Trust::from_texts` and `EpochChange::follow`; those of `check_succession`. Nothing is
 /// believed of changes of which one does not hold.
 pub fn follow_changes(
     policy: &[u8],
@@ -49,30 +51,26 @@ pub fn follow_changes(
     changes: &[EpochChange],
 ) -> Result<Vec<Step>, Error> {
     let is_theirs = |change: &EpochChange| {
-        let text = change.epoch.text();
+        let text = change.text();
         text.policy.as_bytes() == policy && text.writers.as_bytes() == writers
     };
     let of_texts = || changes.iter().rposition(is_theirs).map_or(0, |last| last + 1);
     let first = epoch.map_or_else(of_texts, |epoch| usize::try_from(epoch).unwrap_or(usize::MAX));
-    let mut before = writers.to_vec();
+    // whatever is not UTF-8 is no writers file, as the next line finds
+    let mut before = String::from_utf8_lossy(writers).into_owned();
     let mut trust = Trust::from_texts(policy, writers, None)?;
     let mut steps = Vec::new();
     for (epoch, change) in (0..).zip(changes).skip(first) {
         let certification = Policy::verify(&trust.policy, &change.receipt.checkpoint)?;
         trust = change.follow(&trust, epoch)?;
-        let after = change.epoch.text().writers.as_bytes();
-        if !after.starts_with(&before) {
-            let reason = format!("the change to epoch {} takes writers away", epoch + 1);
-            return Err(Error::ProofRejected {
-                what: super::CHANGE,
-                reason,
-            });
-        }
-        before = after.to_vec();
+        let text = change.text();
+        let from = LeafIndex(change.receipt.index.0 + 1);
+        check_succession(&before, &text.writers, from)?;
+        before.clone_from(&text.writers);
         steps.push(Step {
             epoch: epoch + 1,
             certification,
-            text: change.epoch.text().clone(),
+            text,
         });
     }
     Ok(steps)

@@ -5,6 +5,7 @@ use crate::error::Error;
 use crate::hash::{Hash, leaf_hash};
 use crate::key::{SigningKey, VerifierKey};
 use crate::note::{NoteSignature, SignedNote};
+use crate::tree::LeafIndex;
 use crate::writers::{Writer, Writers};
 
 /// Bytes of the longest signed leaf.
@@ -78,22 +79,39 @@ impl SignedLeaf {
         &self.signature().name
     }
 
-    /// Checks the signature and that its writer may write the subject; returns the writer.
+    /// Checks the signature of the leaf at `index`, and that its writer may write the subject there; returns the writer.
     ///
     /// # Errors
-    /// `WriterUnknown`, `BadSignature`, `WriterNotAllowed`.
-    pub fn verify<'w>(&self, writers: &'w Writers) -> Result<&'w Writer, Error> {
-        self.verify_unless_known(writers, |_| false)
+    /// `WriterUnknown`, `BadSignature`, `WriterRevoked`, `WriterNotAllowed`.
+    pub fn verify<'w>(&self, writers: &'w Writers, index: LeafIndex) -> Result<&'w Writer, Error> {
+        self.verify_before(writers, |from| index < from, |_| false)
     }
 
-    /// `verify` for whoever meets the same leaf several times: `is_known` says whether these very bytes had a good
+    /// The same for a leaf that has no place yet: its writer has to be one who may write now.
+    ///
+    /// # Errors
+    /// Those of `verify`.
+    pub fn verify_new<'w>(&self, writers: &'w Writers) -> Result<&'w Writer, Error> {
+        self.verify_new_unless_known(writers, |_| false)
+    }
+
+    /// `verify_new` for whoever meets the same leaf several times: `is_known` says whether these very bytes had a good
     /// signature by this key before. Then the signature is not checked again; who may write is.
     ///
     /// # Errors
     /// Those of `verify`.
-    pub fn verify_unless_known<'w>(
+    pub fn verify_new_unless_known<'w>(
         &self,
         writers: &'w Writers,
+        is_known: impl FnOnce(&VerifierKey) -> bool,
+    ) -> Result<&'w Writer, Error> {
+        self.verify_before(writers, |_| false, is_known)
+    }
+
+    fn verify_before<'w>(
+        &self,
+        writers: &'w Writers,
+        is_before: impl FnOnce(LeafIndex) -> bool,
         is_known: impl FnOnce(&VerifierKey) -> bool,
     ) -> Result<&'w Writer, Error> {
         let NoteSignature { name, key_id, .. } = self.signature();
@@ -103,6 +121,12 @@ impl SignedLeaf {
         let writer = writers.find(name, *key_id).ok_or_else(unknown)?;
         if !is_known(writer.key()) {
             self.note.verify(WHAT, [writer.key()])?;
+        }
+        if let Some(from) = writer.revoked_from()
+            && !is_before(from)
+        {
+            let (writer, from) = (name.clone(), from.0);
+            return Err(Error::WriterRevoked { writer, from });
         }
         if !writer.allows(&self.leaf.subject) {
             let (writer, subject) = (name.clone(), self.leaf.subject.to_string());
@@ -144,12 +168,40 @@ mod tests {
         let (key, allowed) = writers("table/*");
         let signed = leaf().sign(&key).unwrap();
         assert_eq!(SignedLeaf::from_bytes(signed.bytes()).unwrap(), signed);
-        assert_eq!(signed.verify(&allowed).unwrap().name(), "dab/writer");
+        assert_eq!(signed.verify_new(&allowed).unwrap().name(), "dab/writer");
         let (_, elsewhere) = writers("catalog");
-        assert!(matches!(signed.verify(&elsewhere), Err(Error::WriterNotAllowed { .. })));
+        assert!(matches!(
+            signed.verify_new(&elsewhere),
+            Err(Error::WriterNotAllowed { .. })
+        ));
         let stranger = SigningKey::generate("dab/writer", &[4; 32]).unwrap();
         let forged = leaf().sign(&stranger).unwrap();
-        assert!(matches!(forged.verify(&allowed), Err(Error::WriterUnknown { .. })));
+        assert!(matches!(forged.verify_new(&allowed), Err(Error::WriterUnknown { .. })));
+    }
+
+    #[test]
+    fn leaf_of_a_revoked_key_counts_below_its_index_and_not_at_it() {
+        let (key, _) = writers("*");
+        let revoked = Writers::parse(format!("revoked 7 {} table/*\n", key.verifier()).as_bytes()).unwrap();
+        let signed = leaf().sign(&key).unwrap();
+        for good in [0, 6] {
+            assert!(signed.verify(&revoked, LeafIndex(good)).is_ok());
+        }
+        for late in [7, 8, u64::MAX] {
+            let refused = signed.verify(&revoked, LeafIndex(late)).unwrap_err();
+            assert!(matches!(refused, Error::WriterRevoked { from: 7, .. }), "{refused}");
+        }
+        assert!(matches!(signed.verify_new(&revoked), Err(Error::WriterRevoked { .. })));
+        // whose it is comes first, and what it may write last
+        let stranger = SigningKey::generate("dab/writer", &[4; 32]).unwrap();
+        let forged = leaf().sign(&stranger).unwrap();
+        assert!(matches!(forged.verify_new(&revoked), Err(Error::WriterUnknown { .. })));
+        let subject = Subject::catalog();
+        let elsewhere = Leaf { subject, ..leaf() }.sign(&key).unwrap();
+        assert!(matches!(
+            elsewhere.verify(&revoked, LeafIndex(6)),
+            Err(Error::WriterNotAllowed { .. })
+        ));
     }
 
     #[test]
@@ -160,7 +212,7 @@ mod tests {
             .unwrap()
             .replace("operation WRITE", "operation WRITF");
         let forged = SignedLeaf::from_bytes(forged.as_bytes()).unwrap();
-        assert!(matches!(forged.verify(&allowed), Err(Error::BadSignature { .. })));
+        assert!(matches!(forged.verify_new(&allowed), Err(Error::BadSignature { .. })));
     }
 
     #[test]

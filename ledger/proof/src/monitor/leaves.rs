@@ -94,8 +94,11 @@ impl Placed<'_> {
             let reason = format!("it is meant for ledger {}, not for {origin}", leaf.leaf().origin);
             return Err(self.alarm(AlarmKind::Bad, reason).into());
         }
-        let writer = leaf.verify(&expected.trust.writers).map_err(|error| match error {
-            Error::WriterUnknown { .. } | Error::WriterNotAllowed { .. } => self.alarm(AlarmKind::Writer, error),
+        let writer = leaf.verify(&expected.trust.writers, self.index);
+        let writer = writer.map_err(|error| match error {
+            Error::WriterUnknown { .. } | Error::WriterRevoked { .. } | Error::WriterNotAllowed { .. } => {
+                self.alarm(AlarmKind::Writer, error)
+            }
             error => self.alarm(AlarmKind::Bad, error),
         })?;
         if expected

@@ -154,6 +154,23 @@ fn strangers_and_writers_who_are_not_expected_are_told_apart_from_bad_leaves() {
         AlarmKind::Writer,
     );
 
+    // a key that was revoked as the sixth leaf came, and has signed a seventh
+    let (mut ledger, known) = grown(5, 1);
+    grow(&mut ledger, 1, "third");
+    for (from, refused) in [(6, true), (7, false)] {
+        let writers = format!("revoked {from} {}", ledger.writers_text());
+        let trust = Trust::from_texts(ledger.policy_text(), writers, None).unwrap();
+        let expected = Expected {
+            trust: &trust,
+            writers: None,
+        };
+        let seen = look(&ledger.public(), expected, Some(&known), &mut Pending::default());
+        match refused {
+            true => assert!(alarmed(seen, AlarmKind::Writer).reason.contains("revoked from leaf 6")),
+            false => assert_eq!(seen.unwrap().leaves, 2),
+        }
+    }
+
     let (mut ledger, known) = grown(5, 1);
     ledger.push_entry(b"no leaf at all");
     let alarm = alarmed(see(&ledger, &ledger.public(), Some(&known)), AlarmKind::Bad);
