@@ -36,6 +36,16 @@ pub struct DigestRequest {
     pub sequence: Option<u64>,
 }
 
+/// What whoever signs the next leaf of a subject has to know.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SubjectHead {
+    /// The ledger's name, part of every leaf.
+    pub origin: String,
+    /// The receipt of the subject's last leaf as C2SP `tlog-proof` text, where it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof: Option<String>,
+}
+
 /// A request that can be understood.
 #[derive(Debug)]
 pub(crate) enum AddRequest {

@@ -18,14 +18,16 @@ use arrow_flight::{
     },
 };
 use bytes::Bytes;
+use dab_proof::leaf::{SignedLeaf, Subject};
 use dab_query::IngestMode;
 use dab_storage::LoadedSource;
 use futures::{Stream, StreamExt, stream};
 use prost::Message;
+use serde::de::DeserializeOwned;
 use tonic::{Request, metadata::AsciiMetadataValue, transport::Channel};
 
 use crate::{
-    DigestRequest, Error, IDEMPOTENCY_KEY_HEADER,
+    DigestRequest, Error, IDEMPOTENCY_KEY_HEADER, SubjectHead,
     handlers::ingest::SOURCES_OPTION,
     messages::UpdateResult,
     receipt_metadata::{self, BoundReceipt, ResultPins, StatementMetadata, UpdateReceipt},
@@ -182,19 +184,41 @@ impl Client {
 
     /// Has the ledger bind data that is not DAB's. Asking again changes nothing.
     pub async fn notarize(&self, request: &DigestRequest) -> Result<BoundReceipt, Error> {
-        let body = self.action("Notarize", receipt_metadata::json(request)).await?;
-        let missing = || Error::Answer("no receipt".to_owned());
-        serde_json::from_slice(&body.ok_or_else(missing)?).map_err(|error| Error::Answer(error.to_string()))
+        self.bound("Notarize", receipt_metadata::json(request)).await
     }
 
-    /// Has the ledger's members certify a change of who they are, which a quorum of them has signed.
-    pub async fn change_members(&self, change: Vec<u8>) -> Result<(), Error> {
-        self.action("ChangeMembers", change).await.map(drop)
+    /// The same for a leaf that its own writer has signed; whoever that is has to be registered for its subject.
+    pub async fn notarize_leaf(&self, leaf: &SignedLeaf) -> Result<BoundReceipt, Error> {
+        self.bound("Notarize", leaf.bytes().to_vec()).await
+    }
+
+    /// What whoever signs the next leaf of a subject has to know. It is the node's word: where it is wrong, the leaf is none
+    /// that follows.
+    pub async fn head(&self, subject: &Subject) -> Result<SubjectHead, Error> {
+        self.told("Head", subject.as_str().to_owned()).await
+    }
+
+    /// Has the ledger certify a change of its members or writers that enough of its members have signed; the receipt is that
+    /// of its leaf.
+    pub async fn change_epoch(&self, change: Vec<u8>) -> Result<BoundReceipt, Error> {
+        self.bound("ChangeEpoch", change).await
     }
 
     /// Ends the session; the node forgets it soon enough anyway.
     pub async fn close(self) -> Result<(), Error> {
         self.action("CloseSession", Vec::new()).await.map(drop)
+    }
+
+    /// The receipt that an action gives.
+    async fn bound(&self, name: &str, body: impl Into<Bytes>) -> Result<BoundReceipt, Error> {
+        self.told(name, body).await
+    }
+
+    /// What an action gives as JSON.
+    async fn told<T: DeserializeOwned>(&self, name: &str, body: impl Into<Bytes>) -> Result<T, Error> {
+        let body = self.action(name, body).await?;
+        let missing = || Error::Answer("no result of an action".to_owned());
+        serde_json::from_slice(&body.ok_or_else(missing)?).map_err(|error| Error::Answer(error.to_string()))
     }
 
     /// The body of an action's first result.

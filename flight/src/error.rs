@@ -71,6 +71,13 @@ pub enum Error {
     Arrow(#[from] arrow::error::ArrowError),
 }
 
+impl Error {
+    /// Whether something else stands where this was to stand, so that it can be tried anew.
+    pub fn is_conflict(&self) -> bool {
+        matches!(self, Self::Refused { status } if status.code() == tonic::Code::Aborted)
+    }
+}
+
 impl From<tonic::Status> for Error {
     fn from(status: tonic::Status) -> Self {
         Self::Refused {

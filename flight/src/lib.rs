@@ -47,7 +47,7 @@ mod wire;
 mod witness_url;
 mod xdbc_types;
 
-pub use add::DigestRequest;
+pub use add::{DigestRequest, SubjectHead};
 pub use add_http::add_router;
 pub use audit_http::{serve_audit, serve_http};
 pub use auth::Authenticator;

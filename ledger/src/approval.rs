@@ -1,4 +1,4 @@
-//! How the members of a ledger agree to change who they are, before the ledger hears of it.
+//! How the members of a ledger agree to change who they are and who writes, before the ledger hears of it.
 //!
 //! ```text
 //! one of them:   draft()                 -> a signed note: the epoch that would come next      (goes to the others)
@@ -6,19 +6,24 @@
 //! any of them:   apply_change()          -> the leaf, once a quorum has signed
 //! ```
 //!
+//! A node that certifies alone has nobody to ask: its own signature is enough.
+//!
 //! A replica certifies by itself what the rules allow, so the rules ask for people: whoever operates a member signs with its
 //! writer. One dishonest member, or one stolen key, changes nothing. A draft that was never applied can still be, for as long
 //! as the members are those who signed it.
 
-use dab_proof::epoch::{EPOCH_OPERATION, EpochNote, parse_changes};
+use dab_proof::epoch::{EPOCH_OPERATION, EpochChange, EpochNote, parse_changes};
 use dab_proof::leaf::{BodyDigest, Leaf, Subject};
-use dab_proof::note::{SignedNote, SigningKey};
+use dab_proof::note::{SignedNote, SigningKey, VerifierKey};
+use dab_proof::receipt::Receipt;
+use dab_proof::tree::LeafIndex;
+use dab_proof::writers::Writers;
 
 use crate::Error;
 use crate::durable;
-use crate::epoch::{Epoch, MembersChange};
+use crate::epoch::{Change, Epoch, NewWriter};
 use crate::identity::{Directories, Identity};
-use crate::members::{Member, Members};
+use crate::members::{Member, Members, NotMembers};
 use crate::node::NodeConfig;
 use crate::notary::{Notary, Outcome, Proposal, Statement};
 use crate::reader::LedgerReader;
@@ -29,45 +34,65 @@ pub struct Approval {
     /// The change, with the signatures that it has.
     pub change: EpochNote,
     /// Who goes.
-    pub leaves: Vec<Member>,
+    pub leaves: Option<Member>,
     /// Who comes.
-    pub joins: Vec<Member>,
-    /// The members who have signed, by name.
+    pub joins: Option<Member>,
+    /// The key that may write from then on.
+    pub registers: Option<NewWriter>,
+    /// The key that may write no more.
+    pub revokes: Option<VerifierKey>,
+    /// The members who have signed, by name; of a node that certifies alone, its key.
     pub approved_by: Vec<String>,
     /// How many of them it takes.
     pub needed: usize,
-    /// It has been applied: these are the members now.
-    pub is_applied: bool,
+    /// The leaf by which it is applied, as far as this machine has heard: then this is how things are now.
+    pub applied_by: Option<LeafIndex>,
 }
 
-/// Drafts a change of the members that the directory's replica knows, and signs it as that replica.
+impl Approval {
+    /// Whether enough have signed.
+    pub fn is_approved(&self) -> bool {
+        self.approved_by.len() >= self.needed
+    }
+}
+
+/// What a directory knows of its ledger.
+struct Known {
+    identity: Identity,
+    /// The last epoch that is certified.
+    now: Epoch,
+    /// The change that began it, and the epoch before; a node that certifies alone has kept no word of its first one.
+    last: Option<(EpochChange, Option<Epoch>)>,
+}
+
+/// Drafts a change of the epoch that the directory's node knows, and signs it as that node.
 ///
 /// # Errors
 ///
-/// [`Error::Setting`] when the directory is no replica's; [`Error::Founding`] when the change is none that may come next.
-pub fn draft(config: &NodeConfig, change: &MembersChange) -> Result<Approval, Error> {
-    let (now, identity) = look(config)?;
-    let next = now.after(change).map_err(|error| refused(&error))?;
-    let note = SignedNote::sign(&next.text.text(), &identity.writer)?;
-    told(&now, note.try_into()?)
+/// [`Error::Setting`] when the directory has no ledger; [`Error::Founding`] when the change is none that may come next.
+pub fn draft(config: &NodeConfig, change: &Change) -> Result<Approval, Error> {
+    let known = look(config)?;
+    let next = known.now.after(change).map_err(|error| refused(&error))?;
+    let note = SignedNote::sign(&next.text(), &known.identity.writer)?;
+    told(&known, note.try_into()?)
 }
 
-/// Reads a change on its way and signs it as the directory's replica, unless it has.
+/// Reads a change on its way and signs it as the directory's node, unless it has.
 ///
 /// # Errors
 ///
 /// As for [`draft`].
 pub fn approve(config: &NodeConfig, bytes: &[u8]) -> Result<Approval, Error> {
-    let (now, identity) = look(config)?;
-    let change = told(&now, EpochNote::parse(bytes)?)?.change;
+    let known = look(config)?;
+    let change = told(&known, EpochNote::parse(bytes)?)?.change;
     let mut note = change.note().clone();
-    let own = SignedNote::sign(note.text(), &identity.writer)?;
+    let own = SignedNote::sign(note.text(), &known.identity.writer)?;
     for line in own.signatures() {
         if !note.signatures().contains(line) {
             note.add(line.clone())?;
         }
     }
-    told(&now, note.try_into()?)
+    told(&known, note.try_into()?)
 }
 
 /// Reads a change on its way, and changes nothing.
@@ -76,7 +101,7 @@ pub fn approve(config: &NodeConfig, bytes: &[u8]) -> Result<Approval, Error> {
 ///
 /// As for [`draft`].
 pub fn review(config: &NodeConfig, bytes: &[u8]) -> Result<Approval, Error> {
-    told(&look(config)?.0, EpochNote::parse(bytes)?)
+    told(&look(config)?, EpochNote::parse(bytes)?)
 }
 
 /// The members that the directory's replica knows.
@@ -85,22 +110,37 @@ pub fn review(config: &NodeConfig, bytes: &[u8]) -> Result<Approval, Error> {
 ///
 /// [`Error::Setting`] when the directory is no replica's.
 pub fn members(config: &NodeConfig) -> Result<Members, Error> {
-    Ok(look(config)?.0.members)
+    let Known { identity, now, .. } = look(config)?;
+    match identity.membership {
+        Some(_) => Ok(now.members),
+        None => Err(Error::setting(
+            &config.private_dir,
+            "this node certifies alone, and has no members",
+        )),
+    }
 }
 
-/// Has the ledger's present members certify a change that enough of them have approved; returns once the new ones hold the
-/// ledger together.
+/// The writers that the directory's node knows, members' and revoked ones included.
 ///
 /// # Errors
 ///
-/// [`Error::Refused`] when it is none that may come next, too few approve, or others have changed the members at the same
+/// [`Error::Setting`] when the directory has no ledger.
+pub fn writers(config: &NodeConfig) -> Result<Writers, Error> {
+    Ok(look(config)?.now.trust.writers)
+}
+
+/// Has the ledger certify a change that enough of its members have approved; returns the receipt of its leaf once it holds.
+///
+/// # Errors
+///
+/// [`Error::Refused`] when it is none that may come next, too few approve, or others have changed the epoch at the same
 /// time; those of [`Notary::notarize`].
 pub async fn apply_change(
     notary: &dyn Notary,
     reader: &dyn LedgerReader,
     writer: &SigningKey,
     change: &EpochNote,
-) -> Result<(), Error> {
+) -> Result<Receipt, Error> {
     let subject = Subject::members();
     let head = reader.head(&subject).await?;
     let body = change.to_bytes();
@@ -120,58 +160,90 @@ pub async fn apply_change(
     let proposal = Proposal {
         statements: vec![statement],
     };
+    let others = "another change came at the same time: look at how things are now, and try again";
     match notary.notarize(proposal).await? {
-        Outcome::Certified(_) => Ok(()),
-        Outcome::Conflict(_) => Err(Error::refused(
-            Some(&subject),
-            "others have changed the members at the same time: look at them, and try again",
-        )),
+        Outcome::Certified(receipts) => Ok(receipts.into_iter().next().expect("a receipt for each statement")),
+        Outcome::Conflict(_) => Err(Error::refused(Some(&subject), others)),
     }
 }
 
-/// The last epoch that the directory's replica has seen certified, and who it is.
-fn look(config: &NodeConfig) -> Result<(Epoch, Identity), Error> {
+/// The last epoch that the directory's node has seen certified, and who it is.
+fn look(config: &NodeConfig) -> Result<Known, Error> {
     let dirs = Directories::of(config);
+    if !dirs.log_key().exists() && !dirs.candidate().exists() {
+        return Err(Error::setting(&dirs.private, "there is no ledger here"));
+    }
     let identity = Identity::open(&dirs, None)?;
-    let Some(membership) = &identity.membership else {
-        return Err(Error::setting(
-            &dirs.private,
-            "this node certifies alone, and has no members",
-        ));
-    };
     let path = dirs.changes();
-    let changes = durable::read(&path)?.unwrap_or_default();
-    let epoch = match parse_changes(&changes)?.pop() {
-        Some(last) => {
-            let epoch = Epoch::read(last.epoch.text().clone());
-            epoch.map_err(|error| Error::setting(&path, error.to_string()))?
-        }
-        None => membership.joined.clone(),
+    let unreadable = |error: NotMembers| Error::setting(&path, error.to_string());
+    let mut changes = parse_changes(&durable::read(&path)?.unwrap_or_default())?;
+    let Some(change) = changes.pop() else {
+        let now = match &identity.membership {
+            // one that was invited has been told of later members than the founders
+            Some(membership) => membership.joined.clone(),
+            None => alone(&dirs, &identity, &identity.settings.writers)?,
+        };
+        return Ok(Known {
+            identity,
+            now,
+            last: None,
+        });
     };
-    Ok((epoch, identity))
+    let before = match changes.last() {
+        Some(before) => Some(Epoch::of(before).map_err(unreadable)?),
+        None => identity
+            .membership
+            .as_ref()
+            .map(|membership| membership.founded.clone()),
+    };
+    let now = match &identity.membership {
+        Some(_) => Epoch::of(&change).map_err(unreadable)?,
+        None => alone(&dirs, &identity, &change.text().writers)?,
+    };
+    Ok(Known {
+        identity,
+        now,
+        last: Some((change, before)),
+    })
 }
 
-fn told(now: &Epoch, change: EpochNote) -> Result<Approval, Error> {
-    let next = Epoch::read(change.text().clone()).map_err(|error| refused(&error))?;
-    if next.text == now.text {
+/// The epoch of a node that certifies alone, under the policy that its operator has written.
+fn alone(dirs: &Directories, identity: &Identity, writers: &str) -> Result<Epoch, Error> {
+    let path = dirs.trust.join("policy");
+    let policy = durable::read(&path)?.unwrap_or_default();
+    let policy = String::from_utf8_lossy(&policy);
+    let epoch = Epoch::alone(&identity.settings.origin, &policy, writers);
+    epoch.map_err(|error| Error::setting(&dirs.trust, error.to_string()))
+}
+
+fn told(known: &Known, note: EpochNote) -> Result<Approval, Error> {
+    let Known { now, last, .. } = known;
+    let applied = last.as_ref().filter(|(change, _)| change.epoch.text() == note.text());
+    let applied_by = applied.map(|(change, _)| change.receipt.index);
+    let Some(from) = applied.map_or(Some(now), |(_, before)| before.as_ref()) else {
         return Ok(Approval {
-            leaves: Vec::new(),
-            joins: now.last_joined().cloned().into_iter().collect(),
+            leaves: None,
+            joins: None,
+            registers: None,
+            revokes: None,
             approved_by: Vec::new(),
-            needed: 0,
-            is_applied: true,
-            change,
+            needed: now.needed(),
+            applied_by,
+            change: note,
         });
-    }
-    now.check_next(&next).map_err(|error| refused(&error))?;
-    let approved_by = now.approving(&change).map_err(|error| refused(&error))?;
+    };
+    let change = from.change_to(note.text()).map_err(|error| refused(&error))?;
+    let approved_by = from.approving(&note).map_err(|error| refused(&error))?;
+    let next = Epoch::begun(note.text(), LeafIndex(0)).map_err(|error| refused(&error))?;
     Ok(Approval {
-        leaves: now.members.without(&next.members),
-        joins: next.members.without(&now.members),
+        leaves: from.members.without(&next.members).pop(),
+        joins: next.members.without(&from.members).pop(),
+        registers: change.registers,
+        revokes: change.revokes,
         approved_by: approved_by.into_iter().map(str::to_owned).collect(),
-        needed: now.members.quorum(),
-        is_applied: false,
-        change,
+        needed: from.needed(),
+        applied_by,
+        change: note,
     })
 }
 

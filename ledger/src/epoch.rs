@@ -1,157 +1,162 @@
-//! Who holds the ledger together from one change of its members to the next: the rule by which replicas take a change.
+//! Who holds the ledger together and who writes, from one change to the next: the rule by which replicas take a change.
 //!
 //! `dab_proof::epoch` has the text, and how those outside follow a change. Everything in a text follows from the epoch
-//! before, and from who leaves and who comes; so a change is checked by making it once more.
+//! before and from the change; so a change is checked by making it once more. A node that certifies alone has epochs too, once
+//! it has registered or revoked a writer: without members, and approved by its own key.
 
-use dab_proof::epoch::{EpochNote, EpochText};
+mod change;
+mod policy;
+
+use dab_proof::epoch::{EpochChange, EpochNote, EpochText};
 use dab_proof::note::VerifierKey;
 use dab_proof::policy::Policy;
+use dab_proof::tree::LeafIndex;
 use dab_proof::trust::Trust;
-use dab_proof::writers::Writers;
+use dab_proof::writers::{Writer, Writers};
+
+pub use change::{Change, NewWriter, REGISTRATION_BYTES_MAX};
+pub(crate) use policy::{WITNESS, witness_lines};
 
 use crate::founding::WitnessAt;
-use crate::identity::writers_text;
-use crate::members::{Candidate, Member, Members, NotMembers};
+use crate::identity::{writer_name, writers_text};
+use crate::members::{Member, Members, NotMembers, check_name};
 use crate::peer::ReplicaId;
+use policy::{OUTSIDE, policy_text};
 
-/// What a witness's line begins with, here as in a policy.
-pub(crate) const WITNESS: &str = "witness ";
-/// What a witness's name begins with. No member's does: a dot is none of its characters.
-const OUTSIDE: &str = "outside.";
-
-/// A change of the members: at most one goes, at most one comes.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct MembersChange {
-    /// Who goes.
-    pub leaves: Option<ReplicaId>,
-    /// Who comes.
-    pub joins: Option<Candidate>,
-}
+/// Behind which leaf an epoch is read whose leaf nobody knows yet: the largest number takes the most room.
+const ANY_LEAF: LeafIndex = LeafIndex(u64::MAX);
 
 /// One epoch, read.
 #[derive(Clone, Debug)]
 pub(crate) struct Epoch {
     pub(crate) text: EpochText,
+    /// None where a node certifies alone.
     pub(crate) members: Members,
     pub(crate) trust: Trust,
 }
 
 impl Epoch {
-    /// The epoch that a ledger begins with.
+    /// The epoch that a ledger of several replicas begins with.
     pub(crate) fn first(log: &VerifierKey, members: &Members, witnesses: &[WitnessAt]) -> Result<Self, NotMembers> {
-        let writers = writers_text(members.iter().map(|member| &member.is.writer));
-        Self::of(log, members, witnesses, writers)
+        check_keys(log.name(), members)?;
+        Self::read(EpochText {
+            origin: log.name().to_owned(),
+            members: members.to_string(),
+            policy: policy_text(log, members, witnesses),
+            writers: writers_text(members.iter().map(|member| &member.is.writer)),
+        })
+    }
+
+    /// The epoch of a node that certifies alone. Its policy is what its operator has written; no change speaks of that.
+    pub(crate) fn alone(origin: &str, policy: &str, writers: &str) -> Result<Self, NotMembers> {
+        Self::read(EpochText {
+            origin: origin.to_owned(),
+            members: String::new(),
+            policy: policy.to_owned(),
+            writers: writers.to_owned(),
+        })
     }
 
     /// Reads an epoch's text.
     pub(crate) fn read(text: EpochText) -> Result<Self, NotMembers> {
         let trust =
             Trust::from_texts(&text.policy, &text.writers, None).map_err(|error| NotMembers::because(&error))?;
-        let members = text.members.parse()?;
-        Ok(Self { text, members, trust })
+        let members = match text.members.as_str() {
+            "" => Members::none(),
+            lines => lines.parse()?,
+        };
+        let has_log = trust.policy.logs().iter().any(|log| log.key.name() == text.origin);
+        match has_log {
+            true => Ok(Self { text, members, trust }),
+            false => Err(NotMembers::because(&format!("its policy lists no log {}", text.origin))),
+        }
     }
 
-    /// Reads an epoch's text as it stands in a leaf, in a file or in the settings.
+    /// Reads an epoch's text as it stands in a file or in the settings.
     pub(crate) fn parse(text: &[u8]) -> Result<Self, NotMembers> {
         Self::read(EpochText::parse(text).map_err(|error| NotMembers::because(&error))?)
     }
 
-    fn of(log: &VerifierKey, members: &Members, witnesses: &[WitnessAt], writers: String) -> Result<Self, NotMembers> {
-        for Member { is, .. } in members.iter() {
-            let is_for_it = is.cosigner.name() == cosigner_name(log.name(), &is.name)
-                && is.writer.name() == member_writer_name(log.name(), &is.name);
-            if !is_for_it {
-                let (name, origin) = (&is.name, log.name());
-                return Err(NotMembers::because(&format!(
-                    "{name} has made its keys for another ledger than {origin}"
-                )));
-            }
-        }
-        Self::read(EpochText {
-            origin: log.name().to_owned(),
-            members: members.to_string(),
-            policy: policy_text(log, members, witnesses),
-            writers,
-        })
+    /// The epoch that begins with the leaf at `index`, whose body says `text`.
+    pub(crate) fn begun(text: &EpochText, index: LeafIndex) -> Result<Self, NotMembers> {
+        Self::read(text.begun_by(index))
     }
 
-    /// The epoch after a change.
-    pub(crate) fn after(&self, change: &MembersChange) -> Result<Self, NotMembers> {
-        let refuse = |reason: &str| Err(NotMembers::because(&reason));
-        if change.leaves.is_none() && change.joins.is_none() {
-            return refuse("nobody leaves and nobody joins");
-        }
-        let mut members: Vec<Member> = self.members.iter().cloned().collect();
-        if let Some(id) = change.leaves {
-            members.retain(|member| member.id != id);
-            if members.len() == self.members.count() {
-                return Err(NotMembers::because(&format!("there is no replica {id}")));
-            }
-        }
-        let mut writers = self.text.writers.clone();
-        if let Some(candidate) = &change.joins {
-            // ids are given one after another, and so are lines of writers, which stay
-            let id = ReplicaId(self.trust.writers.iter().count() as u64 + 1);
-            writers += &format!("{} *\n", candidate.writer);
-            members.push(candidate.clone().with_id(id));
-        }
-        if members.len() < 2 {
-            return refuse("a ledger of several replicas keeps two of them at least");
-        }
-        Self::of(self.log(), &Members::new(members)?, &self.witnesses(), writers)
+    /// The epoch that a certified change begins.
+    pub(crate) fn of(change: &EpochChange) -> Result<Self, NotMembers> {
+        Self::read(change.text())
     }
 
-    /// Whether `next` is an epoch that may come after this one; `Err` says why not.
-    pub(crate) fn check_next(&self, next: &Self) -> Result<(), NotMembers> {
-        let (left, joined) = (self.members.without(&next.members), next.members.without(&self.members));
-        if left.len() > 1 || joined.len() > 1 {
-            return Err(NotMembers::because(&"more than one leaves, or more than one joins"));
-        }
-        let change = MembersChange {
-            leaves: left.first().map(|member| member.id),
-            joins: joined.into_iter().next().map(|member| member.is),
-        };
-        match self.after(&change)?.text == next.text {
-            true => Ok(()),
-            false => Err(NotMembers::because(&"it changes more than who leaves and who joins")),
+    /// Whether this is a node's that certifies alone.
+    pub(crate) fn is_alone(&self) -> bool {
+        self.members.count() == 0
+    }
+
+    /// How many have to approve of a change: as many members as certify, so that no few of them, nor whoever has stolen a few
+    /// of their keys, can take the ledger over.
+    pub(crate) fn needed(&self) -> usize {
+        match self.is_alone() {
+            true => 1,
+            false => self.members.quorum(),
         }
     }
 
-    /// The members whose writers have signed a change, by name.
+    /// Those who have signed a change, by name, of those who may approve of it.
     pub(crate) fn approving(&self, note: &EpochNote) -> Result<Vec<&str>, NotMembers> {
         let mut names = Vec::new();
-        for member in self.members.iter() {
-            let signed = note.note().verify("a change of the members", [&member.is.writer]);
+        for (name, writer) in self.approvers() {
+            let signed = note.note().verify("a change of the epoch", [writer]);
             // a line of a known key that is wrong makes the whole worth nothing
             if !signed.map_err(|error| NotMembers::because(&error))?.is_empty() {
-                names.push(member.is.name.as_str());
+                names.push(name);
             }
         }
         Ok(names)
     }
 
-    /// Whether enough of the members approve of a change: as many as certify, so that no few of them, nor whoever has stolen
-    /// a few of their keys, can take the ledger over.
+    /// Whether enough approve of a change.
     pub(crate) fn check_approved(&self, note: &EpochNote) -> Result<(), NotMembers> {
-        let (names, needed) = (self.approving(note)?, self.members.quorum());
-        match names.len() >= needed {
-            true => Ok(()),
-            false => Err(NotMembers::because(&format!(
-                "{needed} of {} members have to approve, and these do: {}",
-                self.members.count(),
-                if names.is_empty() {
-                    "nobody".to_owned()
-                } else {
-                    names.join(", ")
-                }
-            ))),
+        let (names, needed) = (self.approving(note)?, self.needed());
+        if names.len() >= needed {
+            return Ok(());
+        }
+        let they = match names.is_empty() {
+            true => "nobody".to_owned(),
+            false => names.join(", "),
+        };
+        Err(NotMembers::because(&match self.is_alone() {
+            true => "the node's own key has to approve, and does not".to_owned(),
+            false => format!(
+                "{needed} of {} members have to approve, and these do: {they}",
+                self.members.count()
+            ),
+        }))
+    }
+
+    /// The keys that approve, each with a name for people.
+    fn approvers(&self) -> Vec<(&str, &VerifierKey)> {
+        let members = self.members.iter();
+        let members = members.map(|member| (member.is.name.as_str(), &member.is.writer));
+        let own = self.own_writers().map(|writer| (writer.name(), writer.key()));
+        match self.is_alone() {
+            true => own.collect(),
+            false => members.collect(),
         }
     }
 
-    /// The member who came last, unless that one has gone again.
-    pub(crate) fn last_joined(&self) -> Option<&Member> {
-        // ids are given one after another, and so are lines of writers, which stay
-        self.members.get(ReplicaId(self.trust.writers.iter().count() as u64))
+    /// The keys of a node that certifies alone, as far as they may write; more than one where an operator has added one.
+    fn own_writers(&self) -> impl Iterator<Item = &Writer> {
+        let name = writer_name(&self.text.origin);
+        let writers = self.trust.writers.iter();
+        writers.filter(move |writer| writer.name() == name && writer.revoked_from().is_none())
+    }
+
+    /// The id of whoever joins next. Ids are given one after another, and so are the lines of members' writers, which stay:
+    /// those of other keys are not called so.
+    fn next_id(&self) -> ReplicaId {
+        let writers = self.trust.writers.iter();
+        let members = writers.filter(|writer| is_member_writer_name(&self.text.origin, writer.name()));
+        ReplicaId(members.count() as u64 + 1)
     }
 
     fn log(&self) -> &VerifierKey {
@@ -184,38 +189,19 @@ impl Epoch {
     }
 }
 
-/// The text of `trust/policy`: the ledger's log, cosigned by a quorum of its replicas, and by a witness outside where there
-/// are any.
-fn policy_text(log: &VerifierKey, members: &Members, witnesses: &[WitnessAt]) -> String {
-    let mut text = format!(
-        "# whose checkpoints count: this log's, cosigned by {} of its {} replicas\nlog {log}\n",
-        members.quorum(),
-        members.count()
-    );
-    for member in members.iter() {
-        text += &format!("{WITNESS}{} {}\n", member.is.name, member.is.cosigner);
+/// Refuses members who have made their keys for another ledger.
+fn check_keys(origin: &str, members: &Members) -> Result<(), NotMembers> {
+    for Member { is, .. } in members.iter() {
+        let is_for_it = is.cosigner.name() == cosigner_name(origin, &is.name)
+            && is.writer.name() == member_writer_name(origin, &is.name);
+        if !is_for_it {
+            let name = &is.name;
+            return Err(NotMembers::because(&format!(
+                "{name} has made its keys for another ledger than {origin}"
+            )));
+        }
     }
-    let names: Vec<_> = members.iter().map(|member| member.is.name.as_str()).collect();
-    text += &format!("group replicas {} {}\n", members.quorum(), names.join(" "));
-    if witnesses.is_empty() {
-        return text + "quorum replicas\n";
-    }
-    let outside: Vec<_> = (1..=witnesses.len())
-        .map(|number| format!("{OUTSIDE}{number}"))
-        .collect();
-    text += &witness_lines(witnesses);
-    text + &format!(
-        "group outside any {}\ngroup both all replicas outside\nquorum both\n",
-        outside.join(" ")
-    )
-}
-
-/// As founding and policy have them; named by their place.
-pub(crate) fn witness_lines(witnesses: &[WitnessAt]) -> String {
-    let line = |(number, witness): (usize, &WitnessAt)| {
-        format!("{WITNESS}{OUTSIDE}{} {} {}\n", number + 1, witness.key, witness.url)
-    };
-    witnesses.iter().enumerate().map(line).collect()
+    Ok(())
 }
 
 /// The name of a member's cosigner.
@@ -227,3 +213,13 @@ pub(crate) fn cosigner_name(origin: &str, name: &str) -> String {
 pub(crate) fn member_writer_name(origin: &str, name: &str) -> String {
     format!("{origin}/{name}/writer")
 }
+
+/// Whether a key is called as a member's writer is, whoever that was.
+fn is_member_writer_name(origin: &str, key: &str) -> bool {
+    let member = key.strip_prefix(origin).and_then(|rest| rest.strip_prefix('/'));
+    let member = member.and_then(|rest| rest.strip_suffix("/writer"));
+    member.is_some_and(|name| check_name(name).is_ok())
+}
+
+#[cfg(test)]
+mod tests;

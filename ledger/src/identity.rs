@@ -4,7 +4,8 @@
 //! private/log.key       signs checkpoints; its name is the ledger's origin
 //! private/writer.key    signs this node's leaves; its name is <origin>/writer
 //! trust/policy          whose checkpoints count: this log, quorum none
-//! trust/writers         who may write which subjects: this node's writer, all of them
+//! trust/writers         who may write which subjects: this node's writer, all of them; from the first change of the writers on
+//!                       it follows the ledger, and `trust/changes` and `trust/epoch` come beside it
 //! trust/ledger          where the public files are, relative to trust/
 //!
 //! with several replicas (`founding.rs`) also:
@@ -320,7 +321,8 @@ pub(crate) fn writers_text<'a>(writers: impl IntoIterator<Item = &'a VerifierKey
     std::iter::once(header.to_owned()).chain(lines).collect()
 }
 
-fn writer_name(origin: &str) -> String {
+/// The name of the writer of a node that certifies alone.
+pub(crate) fn writer_name(origin: &str) -> String {
     format!("{origin}/writer")
 }
 

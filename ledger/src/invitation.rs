@@ -24,6 +24,7 @@
 use std::path::PathBuf;
 
 use dab_proof::epoch::EpochNote;
+use dab_proof::tree::LeafIndex;
 
 use crate::Error;
 use crate::epoch::Epoch;
@@ -44,19 +45,19 @@ pub struct Invitation {
 }
 
 impl Invitation {
-    /// For a member who joins with this change, from the directory of any replica.
+    /// For a member who joins with this change, which is the leaf at `index`; from the directory of any replica.
     ///
     /// # Errors
     ///
     /// [`Error::Setting`] when the directory is no replica's; [`Error::Founding`] when the change does not have the member.
-    pub fn of(config: &NodeConfig, change: &EpochNote, joins: &Member) -> Result<Self, Error> {
+    pub fn of(config: &NodeConfig, change: &EpochNote, index: LeafIndex, joins: &Member) -> Result<Self, Error> {
         let dirs = Directories::of(config);
         let identity = Identity::open(&dirs, None)?;
         let founding = identity
             .membership
             .map(|membership| Founding::of(identity.log, &membership.founded))
             .ok_or_else(|| Error::setting(&dirs.private, "this node certifies alone, and can invite nobody"))?;
-        let epoch = Epoch::read(change.text().clone()).map_err(|error| refused(error.to_string()))?;
+        let epoch = Epoch::begun(change.text(), index).map_err(|error| refused(error.to_string()))?;
         match epoch.members.get(joins.id) == Some(joins) {
             true => Ok(Self {
                 id: joins.id,

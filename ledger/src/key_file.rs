@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use dab_proof::note::SigningKey;
+use dab_proof::note::{SigningKey, VerifierKey};
 
 use crate::Error;
 use crate::durable::{self, Access, io};
@@ -13,6 +13,27 @@ const KEY_FILE_BYTES_MAX: u64 = 4096;
 
 /// What makes a key of one kind from a name and a seed.
 pub(crate) type Generate = fn(&str, &[u8; 32]) -> Result<SigningKey, dab_proof::Error>;
+
+/// Makes the key of a writer who is to sign leaves, in a file that is not there yet; gives what has to be registered.
+///
+/// # Errors
+///
+/// [`Error::Setting`] where the file is there already, or the name is none; [`Error::Randomness`].
+pub fn make_writer_key(path: &Path, name: &str) -> Result<VerifierKey, Error> {
+    if path.exists() {
+        return Err(Error::setting(path, "it is there already, and may be another key"));
+    }
+    Ok(make_key(path, name, SigningKey::generate)?.verifier().clone())
+}
+
+/// Reads the key of a writer.
+///
+/// # Errors
+///
+/// [`Error::Setting`] where the file is not there, holds no key, or is not its owner's alone.
+pub fn read_writer_key(path: &Path) -> Result<SigningKey, Error> {
+    read_key(path)?.ok_or_else(|| Error::setting(path, "there is no key"))
+}
 
 /// Random bytes for a key.
 pub(crate) fn draw_seed() -> Result<[u8; 32], Error> {

@@ -46,7 +46,7 @@ mod identity;
 #[cfg(feature = "node")]
 pub mod invitation;
 #[cfg(feature = "node")]
-mod key_file;
+pub mod key_file;
 #[cfg(feature = "node")]
 pub mod members;
 

@@ -86,8 +86,10 @@ pub(crate) struct Machine {
     flush_wanted: bool,
     /// Whither leaves are being taken over.
     target: Option<Target>,
-    /// The epoch of what is applied; `None` where the node certifies alone.
+    /// The epoch of what is applied; `None` where the node certifies alone and the ledger has not changed who writes.
     epoch: Option<Epoch>,
+    /// Of a node that certifies alone: a change may be there whose certificate is not kept yet.
+    owes_certificates: bool,
     /// All who are members or were, by their raft ids.
     known_members: BTreeMap<u64, Member>,
     /// Those whom raft counts.
@@ -135,6 +137,7 @@ impl Machine {
             flush_wanted: false,
             target: None,
             epoch: None,
+            owes_certificates: false,
             known_members: BTreeMap::new(),
             voters: Vec::new(),
             founded: Vec::new(),
@@ -399,7 +402,7 @@ impl Application for Machine {
     }
 
     fn admits(&mut self, change: &ConfChange) -> Result<bool, Error> {
-        let Some(epoch) = &self.epoch else {
+        let Some(epoch) = self.epoch.as_ref().filter(|epoch| !epoch.is_alone()) else {
             return Ok(false);
         };
         let is_member = epoch.members.get(ReplicaId(change.node_id)).is_some();

@@ -50,7 +50,7 @@ pub struct Member {
     pub is: Candidate,
 }
 
-/// The replicas of a ledger, by id. No two share an id, a name, an address or a key.
+/// The replicas of a ledger, by id; none where a node certifies alone. No two share an id, a name, an address or a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Members(Vec<Member>);
 
@@ -194,6 +194,11 @@ impl Members {
             }
         }
         Ok(Self(members))
+    }
+
+    /// Those of a ledger whose node certifies alone.
+    pub(crate) fn none() -> Self {
+        Self(Vec::new())
     }
 
     /// Founders, with the ids from 1 on, in the order given.

@@ -15,6 +15,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use dab_proof::leaf::SignedLeaf;
 use dab_proof::note::SigningKey;
 use dab_proof::report::{Report, Verdict};
 use dab_proof::trust::Trust;
@@ -152,10 +153,13 @@ impl Node {
         };
         let sequencer = Sequencer::new(parts, limits.tick.max(TICK_MIN));
         let abandoned = sequencer.abandoned();
+        let trust = Arc::new(identity.trust);
         if config.check_at_start {
-            let epoch = shared.epoch_now();
-            let trust = epoch.as_ref().map_or(&identity.trust, |epoch| &epoch.trust);
-            refuse_unless_valid(&fsck(&shared, trust)?)?;
+            refuse_unless_valid(&fsck(&shared, &members::trust_now(&shared, &trust))?)?;
+        }
+        if identity.membership.is_none() {
+            // a crash may have come between a change and its files
+            members::follow_alone(&shared, &dirs)?;
         }
         let node = Self {
             shared,
@@ -165,7 +169,7 @@ impl Node {
             raft_log_syncs,
             writer: identity.writer,
             heads_turn: tokio::sync::Mutex::default(),
-            trust: Arc::new(identity.trust),
+            trust,
             membership: identity.membership,
             inbox,
             post,
@@ -295,20 +299,24 @@ impl Node {
         })
     }
 
-    /// Checks a proposal before anything is written; the same check decides when it is applied.
-    fn check(&self, proposal: &ProposalBytes) -> Result<(), Error> {
+    /// Checks a proposal before anything is written; the same check decides when it is applied. Gives its leaves.
+    fn check(&self, proposal: &ProposalBytes) -> Result<Vec<SignedLeaf>, Error> {
         let epoch = self.shared.epoch_now();
         let writers = epoch.as_ref().map_or(&self.trust.writers, |epoch| epoch.writers());
         check(proposal, &self.shared.origin, writers, &self.shared.checked)
-            .map(drop)
             .map_err(|refusal| Error::refused(refusal.subject.as_ref(), refusal.reason))
     }
 
     async fn propose(&self, proposal: ProposalBytes) -> Result<Outcome, Error> {
-        self.check(&proposal)?;
+        let leaves = self.check(&proposal)?;
+        let changes_epoch = leaves.iter().any(|leaf| leaf.leaf().subject.is_members());
         let (answer, outcome) = oneshot::channel();
         self.submit(Command::Propose(Waiting { proposal, answer }))?;
-        outcome.await.map_err(|_| self.shared.stopped())?
+        let outcome = match changes_epoch && self.membership.is_none() {
+            true => members::followed_alone(Arc::clone(&self.shared), self.dirs.clone(), outcome).await,
+            false => Some(outcome.await),
+        };
+        outcome.and_then(Result::ok).ok_or_else(|| self.shared.stopped())?
     }
 }
 

@@ -104,7 +104,7 @@ impl Target {
             if !rest.is_empty() {
                 return Err(BAD_CHANGE);
             }
-            let epoch = Epoch::read(change.epoch.text().clone()).map_err(|_| BAD_CHANGE)?;
+            let epoch = Epoch::of(&change).map_err(|_| BAD_CHANGE)?;
             members = Some(epoch.members.iter().map(|member| member.id.0).collect());
             // those who leave certify the leaf with which they do
             if !checkpoint.as_ref().is_some_and(ends_there) {

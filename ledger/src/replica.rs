@@ -169,7 +169,9 @@ impl Replica {
                 let reason = "the only voter did not become leader".to_owned();
                 return Err(Error::Raft { reason });
             }
-            if self.machine.settings()?.as_ref() != Some(&self.settings) {
+            // once the ledger itself has changed who writes, the file follows it, and not the other way round
+            let follows = |agreed: &Settings| *agreed != self.settings && agreed.members.is_empty();
+            if self.machine.settings()?.as_ref().is_none_or(follows) {
                 let entry = LedgerEntry::settings(self.settings.clone());
                 self.driver.propose(entry.to_bytes())?;
                 self.driver.pump(&mut self.machine)?;

@@ -38,7 +38,8 @@ pub(crate) struct Shared {
     standing: RwLock<Standing>,
     /// What witnesses outside are to cosign.
     offered: watch::Sender<Option<SignedCheckpoint>>,
-    /// Who holds the ledger together, as far as that is certified; `None` where the node certifies alone.
+    /// Who holds the ledger together and who writes, as far as that is certified; `None` where the node certifies alone and the
+    /// ledger has not changed who writes.
     epoch: watch::Sender<Option<Arc<Epoch>>>,
     /// Whom to be connected to; none before they are known, or where the node certifies alone.
     peers: watch::Sender<Vec<Member>>,

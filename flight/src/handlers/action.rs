@@ -11,13 +11,13 @@ use arrow_flight::{
 };
 use bytes::Bytes;
 use dab_ledger::approval::apply_change;
-use dab_proof::epoch::EpochNote;
+use dab_proof::{epoch::EpochNote, leaf::Subject};
 use prost::Message;
 use tonic::{Code, Status};
 
 use super::{prepared, session};
 use crate::{
-    add::{AddRequest, add},
+    add::{AddRequest, SubjectHead, add},
     auth::Caller,
     messages::{CancelResult, SetSessionOptionsRequest},
     receipt_metadata::{self, BoundReceipt},
@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// The actions that are offered, and what they do.
-const OFFERED: [(&str, &str); 9] = [
+const OFFERED: [(&str, &str); 10] = [
     (
         "CreatePreparedStatement",
         "Prepares a statement. Takes ActionCreatePreparedStatementRequest, gives ActionCreatePreparedStatementResult.",
@@ -60,8 +60,13 @@ const OFFERED: [(&str, &str); 9] = [
         "Binds data that is not DAB's. Takes what POST /add takes, gives its place and the text of a .tlog-proof as JSON.",
     ),
     (
-        "ChangeMembers",
-        "Changes the replicas of the ledger. Takes a draft that a quorum of them has signed, gives nothing.",
+        "Head",
+        "Names the last leaf of a subject. Takes the subject, gives the ledger's origin and the text of a .tlog-proof as JSON.",
+    ),
+    (
+        "ChangeEpoch",
+        "Changes the members or the writers of the ledger. Takes a draft that enough have signed, gives its leaf's place and \
+         the text of a .tlog-proof as JSON.",
     ),
 ];
 
@@ -147,7 +152,8 @@ pub(crate) async fn perform(service: &Arc<Service>, caller: &Caller, action: Act
         }
         "GetSessionOptions" => Ok(vec![session::get(caller)?.encode_to_vec().into()]),
         "Notarize" => Ok(vec![notarize(service, caller, &body).await?]),
-        "ChangeMembers" => change_members(service, caller, &body).await.map(|()| Vec::new()),
+        "Head" => Ok(vec![head(service, &body).await?]),
+        "ChangeEpoch" => Ok(vec![change_epoch(service, caller, &body).await?]),
         "CloseSession" => Ok(vec![session::close(service, caller)?.encode_to_vec().into()]),
         other => match REFUSED.iter().find(|(name, _)| *name == other) {
             Some((_, reason)) => Err(Status::unimplemented(*reason)),
@@ -166,17 +172,34 @@ async fn notarize(service: &Service, caller: &Caller, body: &[u8]) -> Result<Byt
     Ok(receipt_metadata::json(&bound).into())
 }
 
+/// What whoever signs the next leaf of a subject has to know; it is all public.
+async fn head(service: &Service, body: &[u8]) -> Result<Bytes, Status> {
+    let subject = std::str::from_utf8(body).map_err(|_| Status::invalid_argument("a subject is ASCII"))?;
+    let subject: Subject = subject
+        .parse()
+        .map_err(|error: dab_proof::Error| Status::invalid_argument(error.to_string()))?;
+    let reader = &service.engine.lake().ledger().reader;
+    let unavailable = |error: dab_ledger::Error| Status::unavailable(error.to_string());
+    let proof = match reader.head(&subject).await.map_err(unavailable)? {
+        Some(head) => Some(reader.receipt(head.leaf_index).await.map_err(unavailable)?.to_text()),
+        None => None,
+    };
+    let origin = reader.origin().to_owned();
+    Ok(receipt_metadata::json(&SubjectHead { origin, proof }).into())
+}
+
 /// The signatures under the draft decide, and not who brings it.
-async fn change_members(service: &Service, caller: &Caller, body: &[u8]) -> Result<(), Status> {
+async fn change_epoch(service: &Service, caller: &Caller, body: &[u8]) -> Result<Bytes, Status> {
     let change = EpochNote::parse(body).map_err(|error| Status::invalid_argument(format!("not a draft: {error}")))?;
     let ledger = service.engine.lake().ledger();
     let changed = apply_change(&*ledger.notary, &*ledger.reader, &ledger.writer, &change).await;
-    changed.map_err(|error| match error {
+    let receipt = changed.map_err(|error| match error {
         dab_ledger::Error::Refused { .. } => Status::failed_precondition(error.to_string()),
         error => Status::unavailable(error.to_string()),
     })?;
-    tracing::info!(user = %caller.user, "the members of the ledger have changed");
-    Ok(())
+    tracing::info!(user = %caller.user, leaf = receipt.index.0, "an epoch of the ledger has begun");
+    let bound = BoundReceipt::new(&receipt, &service.certified().await);
+    Ok(receipt_metadata::json(&bound).into())
 }
 
 /// Ends the statements that a FlightInfo names; whether there was one. Tickets of others are refused, expired ones are

@@ -1,4 +1,4 @@
-//! Changes of the ledger's members: from the leaf, over its certificate, to those who come after.
+//! Changes of who certifies and who writes: from the leaf, over its certificate, to those who come after.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use dab_proof::checkpoint::SignedCheckpoint;
 use dab_proof::epoch::{EpochChange, EpochNote};
 use dab_proof::leaf::Subject;
 use dab_proof::tile::TilesOnce;
-use dab_proof::tree::TreeSize;
+use dab_proof::tree::{LeafIndex, TreeSize};
 
 use super::Machine;
 use crate::Error;
@@ -18,10 +18,19 @@ use crate::state_machine::{Settings, StateView};
 use crate::state_store::StateStore;
 
 impl Machine {
-    /// The last leaf is one that changes the members: the old ones certify up to it, these what comes next.
+    /// The last leaf is one that changes members or writers: the old members certify up to it, these what comes next. A node
+    /// that certifies alone is succeeded by itself.
     pub(super) fn begin_epoch(&mut self, epoch: &Epoch) {
-        tracing::info!(members = epoch.members.count(), "the members of the ledger change");
-        self.certifier.succeed(self.tiles.size(), epoch.policy().clone());
+        let writers = epoch.writers().iter().count();
+        tracing::info!(
+            members = epoch.members.count(),
+            writers,
+            "an epoch of the ledger begins"
+        );
+        match epoch.is_alone() {
+            true => self.owes_certificates = true,
+            false => self.certifier.succeed(self.tiles.size(), epoch.policy().clone()),
+        }
         self.know(epoch);
     }
 
@@ -37,26 +46,38 @@ impl Machine {
     pub(super) fn keep_epoch_change(&mut self, checkpoint: &SignedCheckpoint) -> Result<(), Error> {
         let size = checkpoint.checkpoint().size;
         // nearly every checkpoint is none: the commits of a node do not pay for looking
-        if self.certifier.policies().bound() != Some(size) {
-            return Ok(());
+        if self.owes_certificates {
+            // of a node that certifies alone any checkpoint will do, and after a replay it has one for several changes
+            while self.keep_next_change(checkpoint, |index| index.0 < size.0)? {}
+            self.owes_certificates = false;
+        } else if self.certifier.policies().bound() == Some(size) {
+            self.keep_next_change(checkpoint, |index| index.0 + 1 == size.0)?;
         }
+        Ok(())
+    }
+
+    /// Keeps this checkpoint as the certificate of the first change that has none, where it is one for that leaf.
+    fn keep_next_change(
+        &mut self,
+        checkpoint: &SignedCheckpoint,
+        certifies: impl Fn(LeafIndex) -> bool,
+    ) -> Result<bool, Error> {
         let next = self.shared.read(|_, state| {
             let sequence = state.meta.epoch_changes.len() as u64;
             let placed = state.placed(&Subject::members(), sequence)?;
-            let index = placed
-                .map(|placed| placed.leaf_index)
-                .filter(|index| index.0 + 1 == size.0);
+            let index = placed.map(|placed| placed.leaf_index).filter(|index| certifies(*index));
             let body = state.body(&Subject::members(), sequence)?;
             Ok(index.zip(body))
         })?;
         let Some((index, body)) = next else {
-            return Ok(());
+            return Ok(false);
         };
-        let (epoch, note) = (epoch_in(&body)?, EpochNote::parse(&body)?);
-        let leaf = leaf_at(&self.tiles, index, size)?;
+        let (epoch, note) = (epoch_in(&body, index)?, EpochNote::parse(&body)?);
+        let leaf = leaf_at(&self.tiles, index, checkpoint.checkpoint().size)?;
+        let mut tiles = TilesOnce::new(&self.tiles, checkpoint.checkpoint().size);
         let change = EpochChange {
             epoch: note,
-            receipt: receipt(&mut TilesOnce::new(&self.tiles, size), checkpoint, index, leaf)?,
+            receipt: receipt(&mut tiles, checkpoint, index, leaf)?,
         };
         self.shared
             .write(|_, state| state.meta.epoch_changes.push(change.to_text()))?;
@@ -64,7 +85,7 @@ impl Machine {
         // nothing larger is cosigned before this is durable
         self.flush_wanted = true;
         self.show_epoch(epoch);
-        Ok(())
+        Ok(true)
     }
 
     /// One that was invited has been told of a later epoch than those that it comes to first.
@@ -117,7 +138,8 @@ impl Machine {
 
     /// Whom raft counts and who has gone, and who is new and not counted yet; `None` where the node certifies alone.
     pub(crate) fn members_beyond_raft(&self) -> Option<(Vec<u64>, Vec<u64>)> {
-        let members: Vec<u64> = self.epoch.as_ref()?.members.iter().map(|member| member.id.0).collect();
+        let epoch = self.epoch.as_ref().filter(|epoch| !epoch.is_alone())?;
+        let members: Vec<u64> = epoch.members.iter().map(|member| member.id.0).collect();
         let gone = self.voters.iter().copied().filter(|id| !members.contains(id)).collect();
         let new = members.iter().copied().filter(|id| !self.voters.contains(id)).collect();
         Some((gone, new))
@@ -150,12 +172,13 @@ impl Machine {
         }
         for text in changes {
             let (change, _) = EpochChange::parse(text.as_bytes())?;
-            self.know(&Epoch::read(change.epoch.text().clone()).map_err(|error| unreadable(&error))?);
+            self.know(&Epoch::of(&change).map_err(|error| unreadable(&error))?);
         }
         // the last one may not be certified yet
         if let Some(settings) = self.settings()?
             && let Some(epoch) = settings.epoch().map_err(|error| unreadable(&error))?
         {
+            self.owes_certificates = epoch.is_alone();
             self.know(&epoch);
         }
         Ok(())
@@ -171,7 +194,12 @@ pub(crate) fn policies_in(state: &StateStore, first: dab_proof::policy::Policy) 
         };
         let body = state.body(&Subject::members(), sequence)?.unwrap_or_default();
         let last_size = TreeSize(placed.leaf_index.0 + 1);
-        policies.begin(last_size, epoch_in(&body)?.policy().clone());
+        let epoch = epoch_in(&body, placed.leaf_index)?;
+        if epoch.is_alone() {
+            // its operator's policy counts, as it is now
+            break;
+        }
+        policies.begin(last_size, epoch.policy().clone());
     }
     policies.settle(state.meta.epoch_changes.len());
     Ok(policies)
@@ -190,14 +218,13 @@ pub(crate) fn epoch_shown(state: &StateStore) -> Result<Option<Epoch>, Error> {
         return Ok(None);
     };
     let (change, _) = EpochChange::parse(text.as_bytes())?;
-    Epoch::read(change.epoch.text().clone())
-        .map(Some)
-        .map_err(|error| unreadable(&error))
+    Epoch::of(&change).map(Some).map_err(|error| unreadable(&error))
 }
 
-fn epoch_in(body: &[u8]) -> Result<Epoch, Error> {
+/// The epoch that the leaf at `index` begins.
+fn epoch_in(body: &[u8], index: LeafIndex) -> Result<Epoch, Error> {
     let note = EpochNote::parse(body)?;
-    Epoch::read(note.text().clone()).map_err(|error| unreadable(&error))
+    Epoch::begun(note.text(), index).map_err(|error| unreadable(&error))
 }
 
 fn unreadable(error: &dyn std::fmt::Display) -> Error {

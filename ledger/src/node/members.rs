@@ -1,4 +1,4 @@
-//! A node among changing members: it follows when they change.
+//! A node among changing members and writers: it follows when they change.
 
 use std::sync::Arc;
 
@@ -16,19 +16,55 @@ use crate::shared::Shared;
 impl Node {
     /// The replicas of the ledger, as far as they are certified; `None` where the node certifies alone.
     pub fn members(&self) -> Option<Members> {
-        self.shared.epoch_now().map(|epoch| epoch.members.clone())
+        let epoch = self.shared.epoch_now().filter(|epoch| !epoch.is_alone());
+        epoch.map(|epoch| epoch.members.clone())
     }
 
     /// What auditors of this ledger are given.
     pub fn trust(&self) -> Arc<Trust> {
-        match self.shared.epoch_now() {
-            Some(epoch) => Arc::new(Trust {
-                ledger: self.trust.ledger.clone(),
-                ..epoch.trust.clone()
-            }),
-            None => Arc::clone(&self.trust),
-        }
+        trust_now(&self.shared, &self.trust)
     }
+}
+
+/// What auditors are given of a ledger for which the node found `own` when it started.
+pub(super) fn trust_now(shared: &Shared, own: &Arc<Trust>) -> Arc<Trust> {
+    match shared.epoch_now() {
+        Some(epoch) if epoch.is_alone() => Arc::new(Trust {
+            writers: epoch.writers().clone(),
+            ..Trust::clone(own)
+        }),
+        Some(epoch) => Arc::new(Trust {
+            ledger: own.ledger.clone(),
+            ..epoch.trust.clone()
+        }),
+        None => Arc::clone(own),
+    }
+}
+
+/// Has the trust directory of a node that certifies alone be what its ledger says.
+pub(super) fn follow_alone(shared: &Shared, dirs: &Directories) -> Result<(), Error> {
+    match shared.epoch_now() {
+        Some(epoch) => write_trust(shared, dirs, &epoch),
+        None => Ok(()),
+    }
+}
+
+/// Waits for the outcome of a change of the writers where the node certifies alone, and has the trust directory follow before
+/// anybody hears of it. It goes on when the asker has gone.
+pub(super) async fn followed_alone<T: Send + 'static>(
+    shared: Arc<Shared>,
+    dirs: Directories,
+    outcome: impl Future<Output = T> + Send + 'static,
+) -> Option<T> {
+    let following = async move {
+        let outcome = outcome.await;
+        let written = tokio::task::spawn_blocking(move || follow_alone(&shared, &dirs)).await;
+        if let Ok(Err(error)) = written {
+            tracing::error!(%error, "cannot write who may write now; the next start does");
+        }
+        outcome
+    };
+    tokio::spawn(following).await.ok()
 }
 
 /// Keeps the connections and the trust directory those of the members, for as long as it runs.
@@ -71,6 +107,10 @@ fn write_trust(shared: &Shared, dirs: &Directories, epoch: &Epoch) -> Result<(),
         ("policy", &epoch.text.policy),
         ("writers", &epoch.text.writers),
     ] {
+        if name == "policy" && epoch.is_alone() {
+            // its operator's affair
+            continue;
+        }
         let path = dirs.trust.join(name);
         if durable::read(&path)?.as_deref() != Some(text.as_bytes()) {
             durable::write(&path, text.as_bytes(), Access::Everyone)?;

@@ -139,7 +139,7 @@ impl ReplicaConfig {
         let policies = policies_in(&state, self.trust.policy.clone())?;
         // one that was invited is in no earlier epoch than that
         let epoch = epoch_shown(&state)?
-            .filter(|epoch| epoch.members.get(ReplicaId(self.id)).is_some())
+            .filter(|epoch| epoch.is_alone() || epoch.members.get(ReplicaId(self.id)).is_some())
             .or(self.joined);
         let checkpoint_file = CheckpointFile::open(Arc::clone(&disk), &self.public_dir, &policies, &meta.checkpoint)?;
         let files = PublicFiles::new(Arc::clone(&disk), &self.public_dir);

@@ -92,7 +92,7 @@ pub(crate) fn apply(view: &dyn StateView, content: Content, checked: &CheckedLea
 }
 
 fn apply_settings(view: &dyn StateView, settings: Settings) -> Effects {
-    // those of several replicas are replaced by leaves alone: a leader could bring back members who have gone
+    // an epoch is replaced by leaves alone: a leader could bring back members who have gone, and a file writers who were revoked
     let may_follow =
         |now: &Settings| now.origin == settings.origin && now.members.is_empty() && settings.members.is_empty();
     let fits = view.settings().is_none_or(may_follow);
@@ -242,12 +242,17 @@ impl GroupState<'_> {
     /// Such a leaf ends its entry, so that each replica has the tree that the old members certify last.
     fn judge_members(&self, leaf: &SignedLeaf, body: Option<&Bytes>) -> Result<Epoch, Refusal> {
         match self.view.settings() {
-            Some(settings) if self.is_last => members::judge(settings, leaf, body),
+            Some(settings) if self.is_last => members::judge(settings, leaf, body, self.next_index()),
             _ => Err(Refusal {
                 subject: Some(leaf.leaf().subject.clone()),
                 reason: "a change of the members is the last of its entry".to_owned(),
             }),
         }
+    }
+
+    /// Where the next leaf comes to stand.
+    fn next_index(&self) -> LeafIndex {
+        LeafIndex(self.view.tree_size() + self.effects.leaves.len() as u64)
     }
 
     fn fit(&self, signed: &SignedLeaf) -> Result<Fit, Error> {
@@ -279,7 +284,7 @@ impl GroupState<'_> {
     }
 
     fn append(&mut self, leaf: SignedLeaf, body: Option<Bytes>, cover: Option<Cover>) -> Result<LeafIndex, Error> {
-        let leaf_index = LeafIndex(self.view.tree_size() + self.effects.leaves.len() as u64);
+        let leaf_index = self.next_index();
         let placed = Placed {
             leaf_index,
             leaf_hash: leaf.hash(),

@@ -58,6 +58,7 @@ pub(crate) fn check(
                 leaf.origin
             )));
         }
+        // it has no place yet, so whoever signed it has to be one who may write now
         checked
             .verify(&signed, writers)
             .map_err(|error| refusal(error.to_string()))?;

@@ -16,6 +16,7 @@
 //! message Settings { string origin = 1; string writers = 2; string members = 3; }
 //! ```
 
+use dab_proof::epoch::EpochText;
 use dab_proof::leaf::SignedLeaf;
 use prost::{Message, Oneof};
 
@@ -96,7 +97,8 @@ pub(crate) struct Settings {
     /// The text of `trust/writers`.
     #[prost(string, tag = "2")]
     pub(crate) writers: String,
-    /// The epoch (`dab_proof::epoch`), writers included; empty where a node certifies alone.
+    /// The epoch (`dab_proof::epoch`), writers included; empty where a node certifies alone and the ledger has not changed who
+    /// writes.
     #[prost(string, tag = "3")]
     pub(crate) members: String,
 }
@@ -111,11 +113,21 @@ impl Settings {
         }
     }
 
-    /// The epoch; `None` where a node certifies alone.
+    /// The epoch; `None` where a node certifies alone and the ledger has not changed who writes.
     pub(crate) fn epoch(&self) -> Result<Option<Epoch>, NotMembers> {
         match self.members.as_str() {
             "" => Ok(None),
             text => Epoch::parse(text.as_bytes()).map(Some),
+        }
+    }
+}
+
+impl Settings {
+    /// The epoch that `next` would come after. Of a node that certifies alone the policy is its operator's affair.
+    pub(crate) fn epoch_before(&self, next: &EpochText) -> Result<Epoch, NotMembers> {
+        match self.epoch()?.filter(|epoch| !epoch.is_alone()) {
+            Some(epoch) => Ok(epoch),
+            None => Epoch::alone(&self.origin, &next.policy, &self.writers),
         }
     }
 }

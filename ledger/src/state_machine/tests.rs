@@ -21,6 +21,7 @@ use crate::testing::{heads_statement, private_statement, statement};
 
 mod heads;
 mod requests;
+mod writers;
 
 const ORIGIN: &str = "dab/test";
 

@@ -2,10 +2,12 @@
 //! again, so that whoever calls can say how many spellings it has.
 
 use bytes::Bytes;
+use dab_proof::epoch::EpochText;
 use prost::Message;
 use prost_for_raft::Message as _;
 
 use crate::Error;
+use crate::epoch::Epoch;
 use crate::replica::message::PeerMessage;
 use crate::state_machine::LedgerEntry;
 use crate::{peer, public_path, raft};
@@ -76,6 +78,11 @@ pub fn raft_log_twice(segment: &[u8]) -> Result<[RaftLog; 2], Error> {
 /// Makes the checksums of a segment right.
 pub fn seal_raft_segment(segment: &mut [u8]) {
     raft::decoders::seal(segment);
+}
+
+/// Whether a change may lead from one epoch to the next, whoever approves of it.
+pub fn may_follow(now: &EpochText, next: &EpochText) -> bool {
+    Epoch::read(now.clone()).is_ok_and(|now| now.change_to(next).is_ok())
 }
 
 /// The public file that a path asked for over HTTP, or by a peer, leads to.

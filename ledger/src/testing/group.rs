@@ -5,12 +5,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use dab_proof::receipt::Receipt;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 
 use crate::Error;
 use crate::approval::{Approval, apply_change, approve, draft};
-use crate::epoch::MembersChange;
+use crate::epoch::Change;
 use crate::founding::{Founding, candidate, join};
 use crate::invitation::{Invitation, accept};
 use crate::node::{Node, NodeConfig, NodeLimits};
@@ -130,12 +131,14 @@ impl TestGroup {
             ..NodeConfig::in_dir(self.dir.path().join(format!("n{}", n + 1)))
         };
         let candidate = candidate(&config, ORIGIN, &format!("n{}", n + 1), &address.to_string())?;
-        let change = MembersChange {
+        let change = Change {
             leaves: replaced.map(|replaced| ReplicaId(replaced as u64 + 1)),
             joins: Some(candidate.clone()),
+            ..Change::default()
         };
-        let approved = self.change(asked, &change).await?;
-        let invitation = Invitation::of(&self.configs[asked], &approved.change, &approved.joins[0])?;
+        let (approved, receipt) = self.change(asked, &change).await?;
+        let joins = approved.joins.as_ref().expect("somebody joins");
+        let invitation = Invitation::of(&self.configs[asked], &approved.change, receipt.index, joins)?;
         // as it travels
         let invitation = Invitation::from_text(&invitation.to_text())?;
         assert_eq!(accept(&config, &invitation)?.id.0, n as u64 + 1);
@@ -147,15 +150,15 @@ impl TestGroup {
         Ok(n)
     }
 
-    /// Has the members change, drafted and submitted at the replica `asked` and approved at all that run.
-    pub async fn change(&self, asked: usize, change: &MembersChange) -> Result<Approval, Error> {
+    /// Has the epoch change, drafted and submitted at the replica `asked` and approved at all that run.
+    pub async fn change(&self, asked: usize, change: &Change) -> Result<(Approval, Receipt), Error> {
         let mut approved = draft(&self.configs[asked], change)?;
         for n in (0..self.nodes.len()).filter(|n| self.nodes[*n].is_some() && *n != asked) {
             approved = approve(&self.configs[n], &approved.change.to_bytes())?;
         }
         let node = self.node(asked);
-        apply_change(&**node, &**node, node.writer(), &approved.change).await?;
-        Ok(approved)
+        let receipt = apply_change(&**node, &**node, node.writer(), &approved.change).await?;
+        Ok((approved, receipt))
     }
 
     /// What a replica is started with.

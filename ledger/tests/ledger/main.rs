@@ -16,6 +16,7 @@ mod replicas;
 mod syscalls;
 mod witnessed;
 mod world;
+mod writers;
 
 /// The harness's own way to say what is skipped. Its file and not its crate, which needs much that a ledger does not.
 #[allow(unreachable_pub)]

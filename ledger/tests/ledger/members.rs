@@ -2,7 +2,7 @@
 
 use dab_ledger::Error;
 use dab_ledger::approval::{apply_change, approve, draft};
-use dab_ledger::epoch::MembersChange;
+use dab_ledger::epoch::Change;
 use dab_ledger::node::Node;
 use dab_ledger::notary::{Notary, Outcome, Proposal};
 use dab_ledger::peer::ReplicaId;
@@ -108,9 +108,9 @@ async fn members_come_one_by_one_and_go_the_leader_too() {
     assert_eq!(group.node(3).certified().await.quorum, "replicas (3 of n1 n2 n3 n4)");
     let leader = group.leader().await;
     let there = (leader + 1) % 4;
-    let change = MembersChange {
+    let change = Change {
         leaves: Some(ReplicaId(leader as u64 + 1)),
-        joins: None,
+        ..Change::default()
     };
     group.change(there, &change).await.unwrap();
     write(group.node(there), "without it").await;
@@ -130,19 +130,32 @@ async fn members_come_one_by_one_and_go_the_leader_too() {
 async fn a_change_that_the_members_cannot_make_is_refused_and_changes_nothing() {
     let mut group = TestGroup::start(4).await;
     let node = group.node(0).clone();
-    let told = |change: &MembersChange| draft(group.config(0), change).unwrap_err().to_string();
-    let nobody = told(&MembersChange::default());
+    let told = |change: &Change| draft(group.config(0), change).unwrap_err().to_string();
+    let nobody = told(&Change::default());
     assert!(nobody.contains("nobody leaves and nobody joins"), "{nobody}");
     let leaves = Some(ReplicaId(9));
-    let unknown = told(&MembersChange { leaves, joins: None });
+    let unknown = told(&Change {
+        leaves,
+        ..Change::default()
+    });
     assert!(unknown.contains("there is no replica 9"), "{unknown}");
     let twice = node.members().unwrap().iter().next().unwrap().is.clone();
     let joins = Some(twice);
-    let twice = told(&MembersChange { leaves: None, joins });
+    let twice = told(&Change {
+        joins,
+        ..Change::default()
+    });
     assert!(twice.contains("of another member"), "{twice}");
     // one member, or two, cannot throw out a third
     let leaves = Some(ReplicaId(4));
-    let alone = draft(group.config(0), &MembersChange { leaves, joins: None }).unwrap();
+    let alone = draft(
+        group.config(0),
+        &Change {
+            leaves,
+            ..Change::default()
+        },
+    )
+    .unwrap();
     assert_eq!((alone.approved_by.len(), alone.needed), (1, 3));
     let two = approve(group.config(1), &alone.change.to_bytes()).unwrap();
     let again = approve(group.config(1), &two.change.to_bytes()).unwrap();

@@ -6,14 +6,16 @@ use std::path::Path;
 use dab_ledger::members::{Candidate, Members};
 use dab_ledger::peer::PeerKey;
 use dab_ledger::witness::AddCheckpoint;
+use dab_proof::epoch::{EPOCH_OPERATION, EpochChange, EpochNote, EpochText};
 use dab_proof::fork::PrefixProof;
 use dab_proof::leaf::{SignedLeaf, Subject};
 use dab_proof::monitor::{Expected, Pending, look};
-use dab_proof::note::SigningKey;
-use dab_proof::testing::TinyTable;
+use dab_proof::note::{SignedNote, SigningKey};
+use dab_proof::testing::{TinyLedger, TinyTable};
 use dab_proof::tree::{LeafIndex, TreeSize};
 use serde_json::Value;
 
+use crate::epochs::now;
 use crate::papers::papers;
 use crate::replica;
 
@@ -100,6 +102,8 @@ pub fn of(target: &str) -> Vec<Vec<u8>> {
         "policy" => [text(ledger.policy_text()), vectors("policy", |_| true)].concat(),
         "writers" => [text(ledger.writers_text()), vectors("writers", |_| true)].concat(),
         "trust" => text([&ledger.policy_text(), &ledger.writers_text(), "../public\n"].join("\0")),
+        "epoch" => epochs(),
+        "epoch_changes" => epoch_changes(),
         "members" => vec![
             members().to_string().into_bytes(),
             candidate(1).to_string().into_bytes(),
@@ -123,6 +127,33 @@ pub fn of(target: &str) -> Vec<Vec<u8>> {
         "replica" => scripts(),
         other => panic!("there is no target {other}"),
     }
+}
+
+/// What a node that is alone may become: with a key more, and without one.
+fn epochs() -> Vec<Vec<u8>> {
+    let (ledger, now) = (TinyLedger::new(), now());
+    let more = format!("{}{} digest/*\n", now.writers, candidate(1).writer);
+    let none = format!("revoked {}", now.writers);
+    let text = |writers| EpochText { writers, ..now.clone() }.text();
+    let signed = [more, none].map(|writers| SignedNote::sign(&text(writers), &ledger.writer));
+    signed.map(|note| note.expect("a writer's key").to_bytes()).to_vec()
+}
+
+/// Such changes, certified by another ledger.
+fn epoch_changes() -> Vec<Vec<u8>> {
+    let mut ledger = TinyLedger::new();
+    let changes = epochs().into_iter().map(|body| {
+        let index = ledger.append(&Subject::members(), &body, None, EPOCH_OPERATION);
+        let epoch = EpochNote::parse(&body).expect("an epoch");
+        let receipt = ledger.receipt(index);
+        EpochChange { epoch, receipt }.to_text()
+    });
+    let changes: Vec<String> = changes.collect();
+    vec![
+        Vec::new(),
+        changes[0].clone().into_bytes(),
+        changes.concat().into_bytes(),
+    ]
 }
 
 /// The values of a field of the shared vectors, each once.

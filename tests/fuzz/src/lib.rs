@@ -4,6 +4,7 @@
 //! `tests/replay.rs` feeds the kept corpus to every target in each run of the tests; `tests/fuzz/run` looks for more.
 
 mod bound;
+mod epochs;
 mod laws;
 
 pub mod examples;
@@ -63,6 +64,7 @@ pub fn targets() -> Vec<Target> {
         proofs::TARGETS,
         tiles::TARGETS,
         trust::TARGETS,
+        epochs::TARGETS,
         watchers::TARGETS,
         replicas::TARGETS,
         raft_log::TARGETS,

@@ -4,8 +4,9 @@ use dab_ledger::founding::Founding;
 use dab_ledger::members::{Candidate, Members};
 use dab_ledger::testing::decoders;
 use dab_proof::policy::Policy;
+use dab_proof::tree::LeafIndex;
 use dab_proof::trust::Trust;
-use dab_proof::writers::Writers;
+use dab_proof::writers::{Writer, Writers, check_succession, number_revoked, revoke};
 
 use crate::laws::settles;
 use crate::papers::papers;
@@ -67,13 +68,33 @@ fn policy(bytes: &[u8]) -> bool {
 fn writers(bytes: &[u8]) -> bool {
     settles(bytes, |bytes| {
         let writers = Writers::parse(bytes).ok()?;
-        let line = |writer: &dab_proof::writers::Writer| {
+        let line = |writer: &Writer| {
             let found = writers.find(writer.name(), writer.key().key_id());
             assert!(found.is_some_and(|found| found.key() == writer.key()));
-            format!("{} {}\n", writer.key(), writer.globs().join(" "))
+            let revoked = writer.revoked_from().map(|from| format!("revoked {from} "));
+            let revoked = revoked.unwrap_or_default();
+            format!("{revoked}{} {}\n", writer.key(), writer.globs().join(" "))
         };
+        revocation(std::str::from_utf8(bytes).ok(), &writers);
         Some(writers.iter().map(line).collect::<String>())
     })
+}
+
+/// Every key that may write can be revoked, in place and for good.
+fn revocation(text: Option<&str>, writers: &Writers) {
+    let from = LeafIndex(7);
+    for writer in writers.iter().filter(|writer| writer.revoked_from().is_none()) {
+        // a comment may be of other octets
+        let Some(text) = text else { return };
+        let signed = revoke(text, writer.key()).expect("its line is there");
+        assert!(Writers::parse(signed.as_bytes()).is_err(), "there is no index yet");
+        let after = number_revoked(&signed, from);
+        check_succession(text, &after, from).expect("nothing is taken away");
+        assert!(check_succession(&after, text, from).is_err(), "a key comes back");
+        let read = Writers::parse(after.as_bytes()).expect("only the line has changed");
+        let read = read.find(writer.name(), writer.key().key_id());
+        assert_eq!(read.and_then(Writer::revoked_from), Some(from));
+    }
 }
 
 /// The three files, parted by zero bytes, which none of them may have.

@@ -5,6 +5,7 @@
 //! the replicas of one ledger, `witness` cosigns for those of others.
 
 mod audit;
+mod change;
 mod cli;
 mod connect;
 #[cfg(feature = "crash_points")]
