@@ -159,7 +159,7 @@ class Server:
 
     def dab(self, *arguments, check=True, **options):
         """Runs a verb of the command line against this server's data directory."""
-        verb = 2 if arguments[0] in ("load", "audit") else 1
+        verb = 2 if arguments[0] in ("load", "audit", "writer") else 1
         options.setdefault("timeout", self.command_seconds_max)
         return run(dab_binary(), *arguments[:verb], "--data", self.data, *arguments[verb:], check=check, **options)
 

@@ -2,6 +2,7 @@
 
 mod node;
 mod proof;
+mod writer;
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -18,6 +19,7 @@ pub(crate) use node::{
     NodeRemoveArgs, NodeStatusArgs, NodeVerb, ReplicaArgs, SandboxArgs,
 };
 pub(crate) use proof::{FindArgs, NotarizeArgs, ProveArgs, VerifyArgs};
+pub(crate) use writer::{WriterAddArgs, WriterArgs, WriterKeyArgs, WriterListArgs, WriterRevokeArgs, WriterVerb};
 
 use proof::parse_table_id;
 
@@ -67,6 +69,9 @@ pub(crate) enum Verb {
     /// Make machines the replicas of one ledger, and see how they are doing
     #[command(subcommand)]
     Node(NodeVerb),
+    /// Say whose keys may write which subjects, and revoke them
+    #[command(subcommand)]
+    Writer(WriterVerb),
     /// Run several nodes of one ledger on this machine, to try out what becomes of it when some fail
     Sandbox(SandboxArgs),
 }

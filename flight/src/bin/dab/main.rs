@@ -2,7 +2,7 @@
 //!
 //! One file per verb. `sql`, `load`, `history`, `find`, `prove` and `notarize` are clients and speak Flight SQL; `verify`, `audit`
 //! and `monitor` read files and nothing else; `serve` and `quickstart` run a node, `sandbox` several, `node` makes machines
-//! the replicas of one ledger, `witness` cosigns for those of others.
+//! the replicas of one ledger, `writer` says whose keys may write there, `witness` cosigns for those of others.
 
 mod audit;
 mod change;
@@ -34,6 +34,7 @@ mod serve;
 mod sql;
 mod verify;
 mod witness;
+mod writer;
 
 use std::process::ExitCode;
 
@@ -94,6 +95,7 @@ fn run(verb: Verb) -> Result<ExitCode> {
             Verb::Notarize(args) => notarize::run(args).await,
             Verb::Witness(args) => witness::run(args).await,
             Verb::Node(verb) => node::run(verb).await,
+            Verb::Writer(verb) => writer::run(verb).await,
             Verb::Sandbox(args) => sandbox::run(args).await,
             Verb::Verify(_) | Verb::Audit(_) | Verb::Monitor(_) => unreachable!("handled above"),
         }

@@ -1,18 +1,23 @@
 //! `dab notarize`: has the ledger bind a file that is no table's.
 
+mod signed;
+
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use dab_flight::DigestRequest;
+use dab_ledger::key_file::read_writer_key;
 use dab_proof::leaf::{BodyDigest, BodyHasher};
+use dab_proof::note::SigningKey;
 
 use crate::cli::NotarizeArgs;
 use crate::connect::{Connection, MissingData};
 use crate::output::print_line;
 use crate::program::{program, shell_word};
 use crate::progress::Progress;
+use signed::Signed;
 
 /// Bytes read at once.
 const PIECE_BYTES: usize = 1 << 20;
@@ -30,18 +35,25 @@ pub(crate) async fn run(args: NotarizeArgs) -> Result<()> {
         (None, What::File(file)) => beside(file),
         (None, What::Digests(_)) => bail!("there is no file beside which the proof could lie: name one with --output"),
     };
+    let key = args.key.as_deref().map(read_writer_key).transpose()?;
     if let What::File(path) = &what {
         // a node that has to be started for it is not, where there is no file
         open(path)?;
     }
     // before a long file is hashed for nothing
     let connection = Connection::open(&args.node, MissingData::IsRefused).await?;
-    let outcome = notarize(&connection, &args, &what, &output).await;
+    let outcome = notarize(&connection, &args, &what, key.as_ref(), &output).await;
     let closed = connection.close().await;
     outcome.and(closed)
 }
 
-async fn notarize(connection: &Connection, args: &NotarizeArgs, what: &What, output: &Path) -> Result<()> {
+async fn notarize(
+    connection: &Connection,
+    args: &NotarizeArgs,
+    what: &What,
+    key: Option<&SigningKey>,
+    output: &Path,
+) -> Result<()> {
     let digest = match what {
         What::File(path) => {
             let path = path.clone();
@@ -49,8 +61,19 @@ async fn notarize(connection: &Connection, args: &NotarizeArgs, what: &What, out
         }
         What::Digests(digest) => *digest,
     };
-    let request = DigestRequest::new(&args.subject, &digest, args.sequence);
-    let bound = connection.client.notarize(&request).await?;
+    let (client, subject, sequence) = (&connection.client, &args.subject, args.sequence);
+    let bound = match key {
+        Some(key) => {
+            let signed = Signed {
+                key,
+                subject,
+                digest,
+                sequence,
+            };
+            signed::notarize(client, &signed).await?
+        }
+        None => client.notarize(&DigestRequest::new(subject, &digest, sequence)).await?,
+    };
     std::fs::write(output, &bound.proof).with_context(|| format!("cannot write {}", output.display()))?;
     print_line!("{bound}");
     print_line!("proved in {}", output.display());

@@ -25,7 +25,7 @@ pub(crate) enum NodeVerb {
     Add(NodeAddArgs),
     /// Draft that a member leaves
     Remove(NodeRemoveArgs),
-    /// Approve of a draft, as this machine's member
+    /// Approve of a draft of `dab node` or `dab writer`, as this machine's member
     Approve(NodeApproveArgs),
     /// Have the ledger certify a draft that enough members approve of
     Apply(NodeApplyArgs),
@@ -38,7 +38,7 @@ To found a ledger that several machines hold together:
   on each   dab node join founding           a copy: it holds the ledger's key
             dab serve --tables /mnt/tables   the same folder for all
 
-To change its members, one at a time:
+To change its members, one at a time (its writers too, see `dab writer`):
   on the new one    dab node keys --origin ORIGIN --name n5 --address HOST:PORT > n5
   on a member       dab node add n5 --replaces n2          writes the file change
   on more members   dab node approve change                until a quorum has

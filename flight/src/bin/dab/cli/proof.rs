@@ -65,6 +65,10 @@ pub(crate) struct NotarizeArgs {
     #[arg(long, value_name = "N")]
     pub(crate) sequence: Option<u64>,
 
+    /// Sign with this key, of `dab writer key`, rather than have the node sign: it has to be registered for the subject
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key: Option<PathBuf>,
+
     /// Where to write the proof [default: FILE.tlog-proof]
     #[arg(short, long, visible_alias = "out", value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
@@ -75,6 +79,7 @@ Examples:
   dab notarize dump.sql.zst --subject digest/nightly-dump
   dab verify dump.sql.zst --proof dump.sql.zst.tlog-proof --trust DIR
   dab notarize blake3:HEX sha256:HEX 5120 --subject digest/x -o x.tlog-proof
+  dab notarize dump.sql.zst --subject digest/nightly-dump --key backup.key      see `dab writer --help`
 
 The same by any HTTP client, at the audit address of the node:
   curl --cacert DIR/tls/ca.pem --user \"admin:$(cat DIR/admin.token)\" --json \\
