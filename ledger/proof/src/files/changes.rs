@@ -1,4 +1,4 @@
-//! A file of changes of the members, and a trust folder that follows them.
+//! A file of changes of members and writers, and a trust folder that follows them.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -9,15 +9,15 @@ use crate::epoch::{CHANGES_BYTES_MAX, Step, follow_changes, parse_changes};
 use crate::error::Error;
 use crate::policy::{POLICY_BYTES_MAX, Policy};
 use crate::report::{Report, count};
-use crate::writers::WRITERS_BYTES_MAX;
+use crate::writers::{WRITERS_BYTES_MAX, Writers};
 
 /// Bytes of the file `epoch` in a trust folder: a number.
 const EPOCH_FILE_BYTES_MAX: usize = 32;
 
-/// Checks the changes of a ledger's members in a file against a trust folder, and has the folder follow them where `write`
+/// Checks the changes of a ledger's members and writers in a file against a trust folder, and has the folder follow them where `write`
 /// says so: its policy and writers are then those of the last epoch. Nothing is written unless every change holds.
 pub fn follow_file(changes: &Path, trust_dir: &Path, write: bool) -> Report {
-    let title = format!("changes of the members, {}", changes.display());
+    let title = format!("changes of members and writers, {}", changes.display());
     let read = |name: &str, what, limit| read_needed(&trust_dir.join(name), what, limit);
     let trusted = read("policy", "policy", POLICY_BYTES_MAX).and_then(|policy| {
         Ok((
@@ -59,19 +59,30 @@ fn told(title: String, trust_dir: &Path, steps: &[Step], write: bool) -> Report 
         text,
     } in steps
     {
-        let members = count(text.members.lines().count() as u64, ["member", "members"]);
+        let members = match text.members.lines().count() as u64 {
+            0 => "a node alone".to_owned(),
+            members => count(members, ["member", "members"]),
+        };
         report
             .checked
             .push(format!("epoch {epoch}, {members}: {certification}"));
     }
     let dir = trust_dir.display();
     match steps.last() {
-        None => report.checked.push(format!("the file has no later members than {dir}")),
+        None => report.checked.push(format!("the file has no later epoch than {dir}")),
         Some(last) => {
             report.facts.push(("ledger", last.text.origin.clone()));
             if let Ok(policy) = Policy::parse(&last.text.policy) {
                 let names: Vec<_> = policy.witnesses().iter().map(|witness| witness.name.as_str()).collect();
-                report.facts.push(("cosigners now", names.join(", ")));
+                if !names.is_empty() {
+                    report.facts.push(("cosigners now", names.join(", ")));
+                }
+            }
+            if let Ok(writers) = Writers::parse(last.text.writers.as_bytes()) {
+                let revoked = writers.iter().filter(|writer| writer.revoked_from().is_some()).count();
+                let may_write = writers.iter().count() - revoked;
+                let told = format!("{may_write} may write, {revoked} may no more");
+                report.facts.push(("writers now", told));
             }
             match write {
                 true => report

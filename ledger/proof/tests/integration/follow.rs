@@ -61,7 +61,7 @@ fn a_trust_folder_follows_the_members_change_by_change() {
     );
     assert_eq!(policy(), second.epoch.text().policy);
     let told = world.says("follow changes --trust trust --write", 0);
-    assert!(told.contains("the file has no later members than"), "{told}");
+    assert!(told.contains("the file has no later epoch than"), "{told}");
     // nobody is led back
     world.says("follow first --trust trust --write", 0);
     assert_eq!(policy(), second.epoch.text().policy);

@@ -42,7 +42,7 @@ Verbs:
   audit table    every version of a table: nothing changed, added or removed
   audit ledger   the whole ledger, derived again from its first leaf
   fork           two checkpoints of one ledger: do they contradict each other?
-  follow         changes of the members: whom to trust now
+  follow         changes of members and writers: whom to trust now
 
 The trust folder (DIR) is what you believe: policy, writers, ledger. Get it
 once, from somebody you trust, on a way that the audited cannot change.
