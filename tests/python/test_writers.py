@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from auditor import audit_ledger
 from group import Group, node_verb
 from made_ledger import Signer, leaf_text, note
 from server import Server, dab_binary, dab_verify_binary, run
@@ -97,6 +98,11 @@ def test_a_key_is_registered_used_and_revoked_and_its_old_leaves_stay_good(go, n
     with pytest.raises(Invalid, match=f"revoked from leaf {index} on"):
         verify(proof.read_bytes(), Trust(earlier), commit=BYTES)
     assert in_go(go, "proof", proof, "--trust", earlier, "--commit", file)[0] == 1
+    assert in_go(go, "ledger", node.public, "--trust", earlier)[0] == 1
+    told = run(dab_verify_binary(), "audit", "ledger", node.public, "--trust", earlier, check=False)
+    assert told.returncode == 1 and f"revoked from leaf {index} on" in " ".join(told.stdout.split()), told.stdout
+    with pytest.raises(Invalid, match=f"revoked from leaf {index} on"):
+        audit_ledger(lambda path: (node.public / path).read_bytes(), Trust(earlier))
 
     # whoever got the trust directory earlier follows by the ledger's own word
     assert run(dab_verify_binary(), "verify", file, "--proof", proof, "--trust", before, check=False).returncode == 1

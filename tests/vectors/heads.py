@@ -203,6 +203,17 @@ def vectors(directory, vector):
     ledger.entries[33:] = [note(heads_text(right), second)]
     apart = proof("table/1", 30, 33)
     yield shown("genuine: a writer of heads leaves alone", apart, 3, 25, writers=limited)
+    for name, who, index, good in [
+        ("whose key is revoked behind it", ledger.writer, 26, True),
+        ("whose key is revoked at it", ledger.writer, 25, False),
+        ("whose heads leaf's key is revoked behind that", second, 34, True),
+        ("whose heads leaf's key is revoked at that", second, 33, False),
+    ]:
+        revoked = limited.replace(who.vkey.encode(), f"revoked {index} {who.vkey}".encode())
+        if good:
+            yield shown(f"genuine: a leaf {name}", apart, 3, 25, writers=revoked)
+        else:
+            yield wrong(f"a leaf {name}", apart, "writer_revoked", writers=revoked)
     only = f"{ledger.writer.vkey} heads\n".encode()
     ledger.entries[33:] = []
     yield wrong("the leaf of a writer of heads leaves alone", honest, "writer_not_allowed", writers=only)
