@@ -9,7 +9,7 @@ use dab_tests::command::{self, dab};
 
 use crate::scene::{FAILED, Scene, USAGE, expect_complaint};
 
-const VERBS: [&[&str]; 27] = [
+const VERBS: [&[&str]; 32] = [
     &[],
     &["quickstart"],
     &["serve"],
@@ -36,6 +36,11 @@ const VERBS: [&[&str]; 27] = [
     &["node", "remove"],
     &["node", "approve"],
     &["node", "apply"],
+    &["writer"],
+    &["writer", "key"],
+    &["writer", "add"],
+    &["writer", "revoke"],
+    &["writer", "list"],
     &["sandbox"],
 ];
 

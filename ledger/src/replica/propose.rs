@@ -64,9 +64,14 @@ impl Replica {
                     .as_ref()
                     .is_ok_and(|writers| check(&proposal, origin, writers, self.machine.checked()).is_ok())
             };
-            if !proposal.is_bounded() || proposal.request.len() != REQUEST_ID_BYTES || !is_signed() {
+            if !proposal.is_bounded() || proposal.request.len() != REQUEST_ID_BYTES {
                 self.count_refusal(from, "it forwards what is no proposal");
                 return;
+            }
+            if !is_signed() {
+                // a key may have been revoked since: what came with it is not held up
+                self.count_refusal(from, "it forwards what may not be written");
+                continue;
             }
             if self.queue_bytes + proposal.size() > QUEUE_BYTES_MAX {
                 self.count_refusal(from, "too much waits to be proposed");

@@ -79,7 +79,7 @@ Examples:
   dab notarize dump.sql.zst --subject digest/nightly-dump
   dab verify dump.sql.zst --proof dump.sql.zst.tlog-proof --trust DIR
   dab notarize blake3:HEX sha256:HEX 5120 --subject digest/x -o x.tlog-proof
-  dab notarize dump.sql.zst --subject digest/nightly-dump --key backup.key      see `dab writer --help`
+  dab notarize dump --subject digest/dump --key own.key    see dab writer --help
 
 The same by any HTTP client, at the audit address of the node:
   curl --cacert DIR/tls/ca.pem --user \"admin:$(cat DIR/admin.token)\" --json \\

@@ -22,23 +22,27 @@ pub(crate) enum WriterVerb {
 
 const WRITER_HELP: &str = "\
 To let another program sign for itself:
-  where it runs     dab writer key backup backup.key               prints the key to register
-  on a node         dab writer add KEY 'digest/backup/*'
-  where it runs     dab notarize dump.sql --subject digest/backup/sql --key backup.key
-  on a node         dab writer revoke backup                       when the key is lost, stolen, or of no use any more
+  where it runs  dab writer key backup backup.key     prints the key to register
+  on a node      dab writer add KEY 'digest/backup/*'
+  where it runs  dab notarize dump --subject digest/backup/1 --key backup.key
+  on a node      dab writer revoke backup             once it is lost or stolen
 
-A node that is alone registers and revokes at once. Of several replicas a quorum has to approve, as for members: add and
-revoke write the file change, then `dab node approve change` on more members, `dab node apply change` on one.
+A node that is alone registers and revokes at once. Of several replicas a quorum
+has to approve, as for members: add and revoke write the file change, then
+`dab node approve change` on more members, `dab node apply change` on one.
 
 Subjects, with * at the end for all that begin so:
-  digest/NAME            data that is not DAB's: what keys are registered for
+  digest/NAME     data that is not DAB's: what keys are registered for
   table/ID, catalog, table-root
-                         the lake's own. Whoever holds such a key can write tables or their names without a node's leave;
-                         what does not fit together, every node and audit refuses
-  members, heads         nobody's but the ledger's own keys: a key for them, or for all with *, is not registered
+                  the lake's own: whoever holds such a key can write tables, or
+                  their names, without a node's leave; what does not fit, every
+                  node and audit refuses
+  members, heads  the ledger's own: no other key is registered for them, nor for
+                  all with *
 
-A key stays listed for ever, so that its old leaves can be checked for ever; what it signs counts below the leaf that revokes it.
-A member's own key is registered and revoked with the member: `dab node`.";
+A key stays listed for ever, so that its old leaves can be checked for ever; what
+it signs counts below the leaf that revokes it. The key of a member comes and
+goes with the member: `dab node`.";
 
 #[derive(Debug, Args)]
 pub(crate) struct WriterKeyArgs {

@@ -7,10 +7,10 @@ use dab_proof::files::follow_file;
 use super::command_line::{Options, Outcome, Usage, check_local};
 
 const HELP: &str = "\
-Checks the changes of a ledger's members and writers: each certified by those who
-were its members before, beginning with the ones that your trust folder names; a
-node that certifies alone has certified its own. With --write the folder's policy
-and writers become the last ones.
+Checks the changes of a ledger's members and writers: each certified by those
+who were its members before, beginning with the ones that your trust folder
+names; a node that certifies alone has certified its own. With --write the
+folder's policy and writers become the last ones.
 
 Usage:
   dab-verify follow FILE --trust DIR [--write] [--json]
