@@ -40,8 +40,8 @@ Subjects, with * at the end for all that begin so:
   members, heads  the ledger's own: no other key is registered for them, nor for
                   all with *
 
-A key stays listed for ever, so that its old leaves can be checked for ever; what
-it signs counts below the leaf that revokes it. The key of a member comes and
+A key stays listed for ever, so that its old leaves can be checked. What it
+signs counts as far as the leaf that revokes it. The key of a member comes and
 goes with the member: `dab node`.";
 
 #[derive(Debug, Args)]
