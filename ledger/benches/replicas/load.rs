@@ -58,7 +58,7 @@ fn check_of_a_signature(node: &Node) -> Duration {
         let body = number.to_string();
         let leaf = statement(node.origin(), node.writer(), "table/check", 0, None, &body).leaf;
         let began = Instant::now();
-        let _ = black_box(leaf.verify(&writers)).expect("its writer's");
+        let _ = black_box(leaf.verify_new(&writers)).expect("its writer's");
         began.elapsed()
     });
     let mut times: Vec<_> = times.collect();
