@@ -17,7 +17,7 @@ use crate::program::program;
 pub(crate) async fn run(verb: WriterVerb) -> Result<()> {
     match verb {
         WriterVerb::Key(args) => key(&args),
-        WriterVerb::Add(args) => add(args).await,
+        WriterVerb::Add(args) => add(*args).await,
         WriterVerb::Revoke(args) => revoke(args).await,
         WriterVerb::List(args) => list(&args),
     }

@@ -13,7 +13,7 @@ pub(crate) enum WriterVerb {
     /// Make a key for a program that is to sign its own leaves, and print what to register
     Key(WriterKeyArgs),
     /// Register a key for some subjects
-    Add(WriterAddArgs),
+    Add(Box<WriterAddArgs>),
     /// Revoke a key: what it has signed so far stays good, and it signs no more
     Revoke(WriterRevokeArgs),
     /// List the keys that may write or might once, as this machine knows them
