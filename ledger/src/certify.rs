@@ -103,8 +103,8 @@ impl Certifier {
 
     /// The tree has grown to the last size that the present members certify: `next` are those of the sizes that follow.
     pub(crate) fn succeed(&mut self, last_size: TreeSize, next: Policy) {
-        // their lines were checked as those of other members; whoever sent them asks again
-        self.early.clear();
+        // the lines of larger trees were checked as those of the old members; whoever sent them asks again
+        self.early.retain(|note| note.checkpoint().size <= last_size);
         self.policies.begin(last_size, next);
     }
 
@@ -136,7 +136,10 @@ impl Certifier {
 
     /// Takes over the certified checkpoint of an earlier run, which the caller has compared with the tree.
     pub(crate) fn restore(&mut self, signed: SignedCheckpoint) -> Result<(), Error> {
-        let certification = self.policies.at(signed.checkpoint().size).verify(&signed)?;
+        let policy = self.policies.at(signed.checkpoint().size);
+        let certification = policy.verify(&signed)?;
+        // it may come from somebody who has added lines, and goes into receipts and public files
+        let signed = policy.known_lines(&signed);
         self.certify(signed, certification);
         Ok(())
     }

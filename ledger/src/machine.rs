@@ -8,6 +8,7 @@
 //! crash between any two arrows is repaired by the same code: the restart applies the entry again, writes the same files
 //! and comes to the same root. What is not certified yet is applied, but nobody sees it.
 
+pub(crate) mod anchor;
 mod answers;
 mod earlier;
 pub(crate) mod epochs;
@@ -42,8 +43,10 @@ use dab_proof::writers::Writers;
 use prost_for_raft::Message as _;
 use raft::eraftpb::{ConfChange, ConfChangeType, ConfState, Message, Snapshot};
 
+use anchor::{AnchorBytes, Anchorage};
 pub(crate) use answers::WaitLimits;
 use answers::{Decided, DecidedAnswer, DecidedOutcome, PlacedRead};
+use earlier::Expected;
 use epochs::epoch_checkpoints_in;
 
 /// How much may be applied before it is made durable in the state database.
@@ -68,11 +71,11 @@ pub(crate) struct Machine {
     /// True until the log of earlier runs is applied: nothing is signed meanwhile.
     replaying: bool,
     applied: Position,
+    anchorage: Anchorage,
     flushed: Position,
     flushed_size: TreeSize,
-    /// A certified checkpoint that is ahead of the tree, to be compared when the tree has grown there: an earlier run's, or
-    /// one that another replica has shown.
-    expected: Option<SignedCheckpoint>,
+    /// Certified checkpoints that are ahead of the tree, to be compared when the tree has grown there.
+    expected: Expected,
     /// Leaves that the checkpoint which readers see covers.
     shown_size: TreeSize,
     /// Reads whose place in the raft log is known.
@@ -114,6 +117,9 @@ pub(crate) struct Parts {
 impl Machine {
     pub(crate) fn new(parts: Parts) -> Result<Self, Error> {
         let applied = parts.shared.read(|_, state| Ok(applied_in(&state.meta)))?;
+        let anchorage = parts
+            .shared
+            .read(|_, state| Anchorage::new(state.meta.anchor.as_ref()))?;
         let epoch_checkpoints = parts.shared.read(|_, state| epoch_checkpoints_in(state))?;
         Ok(Self {
             flushed_size: parts.tiles.size(),
@@ -127,8 +133,9 @@ impl Machine {
             pending: parts.pending,
             replaying: true,
             applied,
+            anchorage,
             flushed: applied,
-            expected: None,
+            expected: Expected::default(),
             shown_size: TreeSize(0),
             placed_reads: Vec::new(),
             decided: VecDeque::new(),
@@ -268,7 +275,9 @@ impl Machine {
         crash_point!("flush::commit_index");
         let frontier = self.frontier_bytes();
         let checkpoint = self.certifier.certified().map(SignedCheckpoint::to_bytes);
+        let anchor = self.anchor().map(AnchorBytes::from);
         self.shared.write(|_, state| {
+            state.meta.anchor = anchor;
             state.meta.frontier = frontier;
             state.meta.checkpoint = checkpoint.unwrap_or_default();
         })?;
@@ -292,7 +301,7 @@ impl Machine {
 
     /// Removes the partial tiles that neither a restart needs nor whoever has just read the checkpoint.
     fn tidy(&mut self) -> Result<(), Error> {
-        let expected = self.expected.iter().map(|signed| signed.checkpoint().size);
+        let expected = self.expected.sizes();
         let public = self.checkpoint_file.known_sizes().chain(expected);
         let sizes: Vec<TreeSize> = public.chain([self.certifier.certified_size()]).collect();
         self.tiles.tidy(sizes.into_iter())
@@ -363,11 +372,14 @@ impl Application for Machine {
                 )
             }
         };
-        let grows = !effects.leaves.is_empty();
+        let (grows, size_before) = (!effects.leaves.is_empty(), self.tiles.size());
         if grows {
             crash_point!("apply::before_tiles");
             self.tiles.append(effects.leaves.iter().map(|new| new.leaf.bytes()))?;
             crash_point!("apply::tiles");
+        }
+        if grows {
+            self.anchorage.outgrown(size_before, self.applied);
         }
         let size = self.tiles.size();
         self.shared.write(|_, state| {

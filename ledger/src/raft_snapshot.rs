@@ -2,8 +2,8 @@
 //!
 //! ```text
 //!  leader                                              replica that is behind
-//!  all applied is certified -> raft snapshot  ------>  checkpoint: certified?
-//!  (position, settings, certified checkpoint)             |
+//!  anchor -> raft snapshot                     ------>  checkpoint: certified?
+//!  (position, certified checkpoint)                       |
 //!                              entries, bodies  <----  incoming: bundle by bundle, into private/incoming/
 //!                                                         |  they make the checkpoint's root
 //!                                                      judged and appended like the leaves of raft entries
@@ -96,15 +96,18 @@ impl Target {
             [] => None,
             bytes => Some(SignedCheckpoint::parse(bytes).map_err(|_| "its raft snapshot has no checkpoint")?),
         };
-        let (mut trust, mut members) = (founded.clone(), None);
+        let (mut trust, mut members, mut epoch_changes) = (founded.clone(), None, Vec::new());
         for (epoch, text) in (0..).zip(&data.epoch_changes) {
-            let (change, rest) = EpochChange::parse(text.as_bytes()).map_err(|_| BAD_CHANGE)?;
+            let (mut change, rest) = EpochChange::parse(text.as_bytes()).map_err(|_| BAD_CHANGE)?;
             let ends_there = |signed: &SignedCheckpoint| signed.checkpoint().size.0 == change.receipt.index.0 + 1;
             let next = change.follow(&trust, epoch).map_err(|_| BAD_CHANGE)?;
             if !rest.is_empty() {
                 return Err(BAD_CHANGE);
             }
             let epoch = Epoch::of(&change).map_err(|_| BAD_CHANGE)?;
+            // whoever passed it on may have added lines
+            change.receipt.checkpoint = trust.policy.known_lines(&change.receipt.checkpoint);
+            epoch_changes.push(change.to_text());
             members = Some(epoch.members.iter().map(|member| member.id.0).collect());
             // those who leave certify the leaf with which they do
             if !checkpoint.as_ref().is_some_and(ends_there) {
@@ -117,13 +120,14 @@ impl Target {
         {
             return Err("the checkpoint of its raft snapshot is not certified");
         }
+        let checkpoint = checkpoint.map(|signed| trust.policy.known_lines(&signed));
         let metadata = raft.get_metadata();
         Ok(Self {
             at: Position {
                 index: metadata.index,
                 term: metadata.term,
             },
-            epoch_changes: data.epoch_changes,
+            epoch_changes,
             members,
             checkpoint,
             raft,

@@ -14,11 +14,13 @@ mod catch_up;
 pub(crate) mod guard;
 mod members;
 pub(crate) mod message;
+mod notes;
 pub(crate) mod open;
 pub(crate) mod pending;
 mod propose;
+mod queue;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use dab_proof::checkpoint::SignedCheckpoint;
@@ -35,15 +37,12 @@ use crate::pool::{Answer, Waiting};
 use crate::raft::Driver;
 use crate::raft_snapshot::staging::Staging;
 use crate::room::Room;
-use crate::state_machine::entry::ProposalBytes;
 use crate::state_machine::{LedgerEntry, Settings};
 use catch_up::CatchUp;
 use guard::Refusal;
-use message::{Content, Held, NoteBytes, PeerMessage};
+use message::{Content, Held, PeerMessage};
 use pending::HandedOver;
-
-/// Ticks between two notes of a replica that waits for the quorum.
-const ASK_TICKS: u64 = 5;
+use queue::Queue;
 
 /// Bounds of one replica.
 #[derive(Clone, Copy, Debug)]
@@ -96,8 +95,7 @@ pub(crate) struct Replica {
     staging: Staging,
     limits: ReplicaLimits,
     /// Proposals for the next entries, while this replica leads.
-    queue: VecDeque<ProposalBytes>,
-    queue_bytes: usize,
+    queue: Queue,
     outgoing: Vec<Outgoing>,
     ticks: u64,
     next_ask: u64,
@@ -131,8 +129,7 @@ impl Replica {
             room: parts.room,
             staging: parts.staging,
             limits: parts.limits,
-            queue: VecDeque::new(),
-            queue_bytes: 0,
+            queue: Queue::default(),
             outgoing: Vec::new(),
             ticks: 0,
             next_ask: 0,
@@ -384,7 +381,9 @@ impl Replica {
             true => flushed,
             false => needed,
         };
-        self.driver.raft_log().compact(needed_by_nobody)
+        // one that lacks what is given up begins at the anchor, and needs what follows on it
+        let anchor = self.machine.anchor().map_or(0, |anchor| anchor.at.index);
+        self.driver.raft_log().compact(needed_by_nobody.min(anchor))
     }
 
     #[cfg(test)]
@@ -415,66 +414,11 @@ impl Replica {
         }
     }
 
-    /// Cosigns what has been applied, once the head is durable, and tells the others.
-    fn cosign(&mut self) -> Result<(), Error> {
-        let time_unix_s = self.machine.unix_s();
-        if let Some(head) = self.machine.certifier().to_sign() {
-            let is_new = self
-                .machine
-                .certifier()
-                .signed()
-                .is_none_or(|signed| signed.size < head.size);
-            if is_new && !planted("the signed head is not recorded") {
-                self.driver.raft_log().append_signed_head(head)?;
-            }
-            let notes = self.machine.certifier().cosign(head, time_unix_s)?;
-            for note in notes {
-                self.broadcast_note(&note.to_bytes(), false);
-            }
-            self.next_ask = self.ticks + ASK_TICKS;
-        } else if self.ticks >= self.next_ask {
-            self.next_ask = self.ticks + ASK_TICKS;
-            if let Some(note) = self.machine.certifier().unanswered(time_unix_s)? {
-                self.broadcast_note(&note.to_bytes(), true);
-            }
-        }
-        self.machine.show_certified()
-    }
-
-    fn broadcast_note(&mut self, note: &[u8], asks: bool) {
-        let checkpoint = Bytes::copy_from_slice(note);
-        self.broadcast(&PeerMessage::to_bytes(Content::Note(NoteBytes { checkpoint, asks })));
-    }
-
     fn broadcast(&mut self, message: &Bytes) {
         for to in self.others() {
             let message = message.clone();
             self.outgoing.push(Outgoing { to, message });
         }
-    }
-
-    fn receive_note(&mut self, from: u64, note: &NoteBytes) -> Result<(), Error> {
-        let Ok(signed) = SignedCheckpoint::parse(&note.checkpoint) else {
-            self.count_refusal(from, "it is no checkpoint");
-            return Ok(());
-        };
-        let tree_size = self.machine.tree_size();
-        // a smaller one too: whoever asks may hold another tree of that size, and has to learn of it
-        let size = signed.checkpoint().size;
-        if let Some(ours) = self.machine.certified_for(size).filter(|_| note.asks) {
-            let checkpoint = ours.to_bytes().into();
-            let message = PeerMessage::to_bytes(Content::Note(NoteBytes {
-                checkpoint,
-                asks: false,
-            }));
-            self.outgoing.push(Outgoing { to: from, message });
-        }
-        self.machine.certifier().receive(&signed, tree_size)?;
-        if self.machine.certifier().certifies_more(&signed) {
-            self.machine.expect(signed)?;
-        }
-        // one after another: the certificate of a change of the members must not be passed over
-        self.machine.show_certified()
     }
 
     fn refuse(&mut self, from: u64, refusal: Refusal) {

@@ -31,6 +31,7 @@ use redb::{Database, ReadableDatabase, ReadableTable, StorageBackend, TableDefin
 use crate::Error;
 use crate::disk::{Disk, DiskFile};
 use crate::durable::{self, Access, io};
+use crate::machine::anchor::AnchorBytes;
 use crate::planted::planted;
 use crate::reader::{Head, IssuedCheckpoint};
 use crate::state_machine::heads::NodeSince;
@@ -85,6 +86,9 @@ pub(crate) struct Meta {
     /// The changes of the members that are certified (`dab_proof::epoch::EpochChange`), in their order.
     #[prost(string, repeated, tag = "11")]
     pub(crate) epoch_changes: Vec<String>,
+    /// Where another replica can begin (`machine/anchor.rs`).
+    #[prost(message, optional, tag = "12")]
+    pub(crate) anchor: Option<AnchorBytes>,
 }
 
 /// The applied state of one node.

@@ -150,6 +150,13 @@ impl Policy {
         })
     }
 
+    /// The same checkpoint with the lines of this policy's keys alone: what others have added may be anything.
+    pub fn known_lines(&self, signed: &SignedCheckpoint) -> SignedCheckpoint {
+        let logs = self.logs.iter().map(|log| &log.key);
+        let keys: Vec<_> = logs.chain(self.witnesses.iter().map(|witness| &witness.key)).collect();
+        signed.with_lines_of(&keys)
+    }
+
     /// The logs in the order of the file.
     pub fn logs(&self) -> &[Log] {
         &self.logs

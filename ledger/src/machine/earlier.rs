@@ -1,9 +1,40 @@
 //! What earlier runs have signed and certified, held against the tree that this one comes to.
 
+use dab_proof::checkpoint::SignedCheckpoint;
+use dab_proof::consistency;
+use dab_proof::hash::Hash;
+use dab_proof::tile::TilesOnce;
+use dab_proof::tree::TreeSize;
+
 use super::Machine;
 use crate::Error;
 use crate::certify::TreeHead;
-use dab_proof::checkpoint::SignedCheckpoint;
+
+/// Certified checkpoints that are ahead of the tree.
+#[derive(Debug, Default)]
+pub(super) struct Expected {
+    /// Of an earlier run: it may stand in `public/`, where its files have to stay.
+    earlier: Option<SignedCheckpoint>,
+    /// The smallest that another replica has shown.
+    shown: Option<SignedCheckpoint>,
+}
+
+impl Expected {
+    pub(super) fn sizes(&self) -> impl Iterator<Item = TreeSize> {
+        self.earlier
+            .iter()
+            .chain(&self.shown)
+            .map(|signed| signed.checkpoint().size)
+    }
+
+    /// Gives one that the tree has grown to, and does not expect it any more.
+    fn take_reached(&mut self, size: TreeSize) -> Option<SignedCheckpoint> {
+        let is_reached = |signed: &mut SignedCheckpoint| signed.checkpoint().size <= size;
+        self.shown
+            .take_if(is_reached)
+            .or_else(|| self.earlier.take_if(is_reached))
+    }
+}
 
 impl Machine {
     /// Ends the replay: compares what earlier runs signed with the replayed tree, and goes on from there.
@@ -22,7 +53,7 @@ impl Machine {
                     return Err(known.check(&self.tiles).expect_err("it is larger than the tree"));
                 }
                 // certified by others before this replica's own commit index was durable
-                self.expected = Some(known.signed);
+                self.expected.earlier = Some(known.signed);
                 continue;
             }
             known.check(&self.tiles)?;
@@ -74,25 +105,26 @@ impl Machine {
     pub(crate) fn expect(&mut self, certified: SignedCheckpoint) -> Result<(), Error> {
         let size = certified.checkpoint().size;
         let is_first = |expected: &SignedCheckpoint| size < expected.checkpoint().size;
-        if self.expected.as_ref().is_none_or(is_first) {
-            self.expected = Some(certified);
+        if self.expected.shown.as_ref().is_none_or(is_first) {
+            self.expected.shown = Some(certified);
         }
         self.compare_expected()
     }
 
     pub(super) fn compare_expected(&mut self) -> Result<(), Error> {
-        let Some(expected) = self
-            .expected
-            .take_if(|expected| expected.checkpoint().size <= self.tiles.size())
-        else {
-            return Ok(());
-        };
+        while let Some(expected) = self.expected.take_reached(self.tiles.size()) {
+            self.compare(expected)?;
+        }
+        Ok(())
+    }
+
+    fn compare(&mut self, expected: SignedCheckpoint) -> Result<(), Error> {
         let (size, root) = (expected.checkpoint().size, expected.checkpoint().root);
         // who certifies a size is known when the tree has grown to it: who had left by then signs in vain
         if self.certifier.policies().at(size).verify(&expected).is_err() {
             return Ok(());
         }
-        let replayed = self.tiles.root_at(size)?;
+        let replayed = self.root_at(size)?;
         if replayed != root {
             return Err(self.certifier.forked(replayed, &expected)?);
         }
@@ -101,5 +133,24 @@ impl Machine {
             true => self.certifier.restore(expected),
             false => Ok(()),
         }
+    }
+
+    /// The root that the tree had at a size. It comes from tiles on disk, and is held against the present root: what has
+    /// rotted there must not be signed as another tree.
+    fn root_at(&self, size: TreeSize) -> Result<Hash, Error> {
+        let (now, now_root) = (self.tiles.size(), self.tiles.root());
+        if size == now {
+            return Ok(now_root);
+        }
+        let root = self.tiles.root_at(size)?;
+        if size.0 == 0 {
+            return Ok(root);
+        }
+        let mut tiles = TilesOnce::new(&self.tiles, now);
+        let proof = consistency::prove(size, now, &mut |level, at| tiles.node(level, at))?;
+        consistency::verify(size, &root, now, &now_root, &proof).map_err(|error| Error::Inconsistent {
+            reason: format!("the tiles of {size} leaves do not lead to this replica's root of {now}: {error}"),
+        })?;
+        Ok(root)
     }
 }

@@ -8,26 +8,15 @@ use dab_proof::checkpoint::SignedCheckpoint;
 use prost_for_raft::Message as _;
 
 use super::Machine;
+use super::anchor::{Anchor, AnchorBytes};
 use super::epochs::epoch_checkpoints_in;
 use crate::Error;
-use crate::raft::Position;
+use crate::raft_snapshot::Target;
 use crate::raft_snapshot::staging::Taken;
-use crate::raft_snapshot::{RaftSnapshotData, Target};
 use crate::state_machine::entry::{Content, Group, ProposalBytes, StatementBytes};
 use crate::state_machine::{Settings, apply};
 
 impl Machine {
-    /// What another replica may begin from, as its position and the data of a raft snapshot; `None` while something that is
-    /// applied is not certified.
-    pub(crate) fn raft_snapshot(&mut self) -> Result<Option<(Position, RaftSnapshotData)>, Error> {
-        if self.replaying || self.is_installing()? || self.tiles.size() != self.certifier.certified_size() {
-            return Ok(None);
-        }
-        let epoch_changes = self.shared.read(|_, state| Ok(state.meta.epoch_changes.clone()))?;
-        let data = RaftSnapshotData::new(epoch_changes, self.certifier.certified());
-        Ok(Some((self.applied, data)))
-    }
-
     /// Begins to take over: from here on the state is none that raft entries lead to, until [`Self::finish_install`].
     pub(crate) fn begin_install(&mut self, target: &Target, founded: &Settings) -> Result<(), Error> {
         self.target = Some(target.clone());
@@ -117,7 +106,12 @@ impl Machine {
         let conf_state = target.raft.get_metadata().get_conf_state().encode_to_vec();
         let checkpoint = target.checkpoint.as_ref().map(SignedCheckpoint::to_bytes);
         let frontier = self.frontier_bytes();
+        let anchor = Anchor {
+            at: target.at,
+            checkpoint: target.checkpoint.clone(),
+        };
         self.shared.write(|_, state| {
+            state.meta.anchor = Some(AnchorBytes::from(&anchor));
             state.meta.conf_state = conf_state;
             state.meta.applied_index = target.at.index;
             state.meta.applied_term = target.at.term;
@@ -127,6 +121,7 @@ impl Machine {
         })?;
         self.epoch_checkpoints = self.shared.read(|_, state| epoch_checkpoints_in(state))?;
         self.applied = target.at;
+        self.anchor_at(anchor);
         self.shared.read(|_, state| state.flush())?;
         self.shared.write(|_, state| state.forget_recent())?;
         (self.flushed, self.flushed_size) = (self.applied, self.tiles.size());
@@ -157,7 +152,7 @@ impl Machine {
         {
             self.certifier.restore(signed.clone())?;
         }
-        self.expected = None;
+        self.compare_expected()?;
         self.show_certified()?;
         self.decide_reads();
         self.tidy()

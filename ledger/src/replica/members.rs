@@ -53,7 +53,7 @@ impl Replica {
             (Some(id), _) => (*id, ConfChangeType::RemoveNode),
             (None, Some(id)) => (*id, ConfChangeType::AddNode),
         };
-        self.next_members_proposal = self.ticks + super::ASK_TICKS;
+        self.next_members_proposal = self.ticks + super::notes::ASK_TICKS;
         let change = ConfChange {
             change_type: kind as i32,
             node_id: id,

@@ -9,8 +9,6 @@ use crate::state_machine::LedgerEntry;
 use crate::state_machine::check::check;
 use crate::state_machine::entry::ProposalBytes;
 
-/// Bytes of proposals that wait for an entry; beyond, those that others forward are dropped and come again.
-const QUEUE_BYTES_MAX: usize = 16 << 20;
 /// Bytes of one message of forwarded proposals, but for a single larger one.
 const FORWARD_BYTES_MAX: usize = 1 << 20;
 
@@ -23,7 +21,10 @@ impl Replica {
         let now = self.now();
         let due = self.machine.pending().due(now);
         if self.driver.leads() {
-            due.into_iter().for_each(|proposal| self.enqueue(proposal));
+            for proposal in due {
+                // where too much waits, it is due again later
+                let _ = self.queue.push(self.id, proposal);
+            }
             return Ok(());
         }
         let (mut group, mut bytes) = (Vec::new(), 0);
@@ -73,23 +74,16 @@ impl Replica {
                 self.count_refusal(from, "it forwards what may not be written");
                 continue;
             }
-            if self.queue_bytes + proposal.size() > QUEUE_BYTES_MAX {
-                self.count_refusal(from, "too much waits to be proposed");
+            if self.queue.push(from, proposal).is_err() {
+                self.count_refusal(from, "too much of it waits to be proposed");
                 return;
             }
-            self.enqueue(proposal);
         }
-    }
-
-    fn enqueue(&mut self, proposal: ProposalBytes) {
-        self.queue_bytes += proposal.size();
-        self.queue.push_back(proposal);
     }
 
     pub(super) fn propose_entries(&mut self) -> Result<(), Error> {
         if !self.driver.leads() {
             self.queue.clear();
-            self.queue_bytes = 0;
             return Ok(());
         }
         if self.machine.settings()?.is_none()
@@ -102,12 +96,8 @@ impl Replica {
         if self.members_are_changing() {
             return Ok(());
         }
-        if self.driver.snapshot_is_wanted() && self.machine.tree_size() > self.machine.certifier().certified_size() {
-            // a snapshot is of a moment at which all that is applied is certified, and under load there would be none
-            return Ok(());
-        }
         while self.has_room_for_an_entry() && !self.members_are_changing() {
-            let group = self.next_group();
+            let group = self.queue.next_group(&self.limits);
             let changes_members = group.last().is_some_and(ProposalBytes::changes_members);
             let entry = LedgerEntry::group(group).to_bytes();
             match self.driver.propose(entry.clone()) {
@@ -162,24 +152,5 @@ impl Replica {
             self.driver.pump(&mut self.machine)?;
         }
         Ok(self.machine.settings()?.is_some())
-    }
-
-    /// Proposals for one entry: at least one, and as many as the bounds allow.
-    fn next_group(&mut self) -> Vec<ProposalBytes> {
-        let (mut group, mut leaves, mut bytes) = (Vec::new(), 0, 0);
-        while let Some(proposal) = self.queue.front() {
-            let changes_members = proposal.changes_members();
-            leaves += proposal.statements.len();
-            bytes += proposal.size();
-            if !group.is_empty() && (leaves > self.limits.group_leaves_max || bytes > self.limits.group_bytes_max) {
-                break;
-            }
-            self.queue_bytes -= proposal.size();
-            group.extend(self.queue.pop_front());
-            if changes_members {
-                break;
-            }
-        }
-        group
     }
 }

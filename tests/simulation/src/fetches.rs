@@ -75,7 +75,11 @@ impl World {
         }
         let lies = self.is_traitor(from) && self.rng.chance(5000);
         let machine = &self.machines[from as usize - 1];
-        let mut file = machine.core.as_ref().filter(|_| machine.awake(self.now))?.file(&fetch.path)?;
+        let mut file = machine
+            .core
+            .as_ref()
+            .filter(|_| machine.awake(self.now))?
+            .file(&fetch.path)?;
         if lies && !file.is_empty() {
             self.report.files_forged += 1;
             let at = self.rng.below(file.len());
