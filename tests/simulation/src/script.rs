@@ -74,15 +74,34 @@ impl Script {
 
     /// The same, each of which makes its state durable after so many entries.
     pub fn flushing(leader: u64, flush_entries: u64) -> Self {
-        let mut script = Self {
-            ledger: Ledger::new(),
-            machines: (1..=REPLICAS).map(Machine::new).collect(),
-            queue: VecDeque::new(),
-            limits: CoreLimits {
+        Self::with_limits(
+            leader,
+            CoreLimits {
                 flush_entries,
                 segment_bytes: 4 << 10,
                 raft_log_bytes: 1 << 30,
             },
+        )
+    }
+
+    /// The same, with raft logs that soon give up what one which is away still needs.
+    pub fn with_short_logs(leader: u64) -> Self {
+        Self::with_limits(
+            leader,
+            CoreLimits {
+                flush_entries: 3,
+                segment_bytes: 1 << 10,
+                raft_log_bytes: 1,
+            },
+        )
+    }
+
+    fn with_limits(leader: u64, limits: CoreLimits) -> Self {
+        let mut script = Self {
+            ledger: Ledger::new(),
+            machines: (1..=REPLICAS).map(Machine::new).collect(),
+            queue: VecDeque::new(),
+            limits,
         };
         (1..=REPLICAS).for_each(|id| script.restart(id));
         script.elect(leader, |_| true);
@@ -248,6 +267,12 @@ impl Script {
         core.is_some_and(|core| core.state().leads)
     }
 
+    /// The last raft index that a replica's log has given up, and the last that it holds.
+    pub fn raft_log(&mut self, id: u64) -> (u64, u64) {
+        let state = self.machine(id).core.as_mut().expect("it runs").state();
+        (state.raft_base, state.raft_last)
+    }
+
     /// A statement that follows another one on `subject`.
     pub fn statement(&self, subject: &str, after: Option<&Statement>) -> Statement {
         let (sequence, parent): (u64, Option<Hash>) = match after {
@@ -296,6 +321,26 @@ impl Script {
     }
 
     fn pump(&mut self, id: u64) {
+        self.pump_once(id);
+        // whoever lacks what the logs have given up is brought every file that it asks for
+        for _ in 0..ROUNDS_MAX {
+            let Some(core) = &mut self.machine(id).core else { return };
+            let wanted = core.wanted().expect("a sound disk");
+            if wanted.is_none() && !core.state().installing {
+                return;
+            }
+            if let Some((from, path)) = wanted {
+                let source = self.machine(from).core.as_ref();
+                let file = source.and_then(|core| core.file(&path)).map(Into::into);
+                let core = self.machine(id).core.as_mut().expect("it runs");
+                core.fetched(from, path, file).expect("a sound disk");
+            }
+            self.pump_once(id);
+        }
+        panic!("replica {id} has not caught up after {ROUNDS_MAX} files");
+    }
+
+    fn pump_once(&mut self, id: u64) {
         let Some(core) = &mut self.machine(id).core else { return };
         let outgoing = core.pump().expect("a sound disk");
         let envelopes = outgoing

@@ -242,3 +242,30 @@ fn two_leaders_take_rivals_and_one_of_them_is_certified() {
     let tree = agreed(&mut script);
     assert_eq!((tree.len(), count(&tree, &won)), (2, 1));
 }
+
+/// One is gone, and one lacks what the logs gave up while it was away: without its cosignature the last leaf cannot be
+/// certified, and it can give none before it has caught up.
+#[test]
+fn a_replica_that_lacks_what_the_logs_gave_up_is_helped_while_nothing_is_certified_without_it() {
+    let mut script = Script::with_short_logs(1);
+    let mut last = script.statement(SUBJECT, None);
+    let mut answer = script.propose(1, &last);
+    index_of(&mut script, &mut answer);
+    script.cut_power(4);
+    for _ in 0..40 {
+        last = script.statement(SUBJECT, Some(&last));
+        let mut answer = script.propose(1, &last);
+        index_of(&mut script, &mut answer);
+    }
+    let statement = script.statement(SUBJECT, Some(&last));
+    let mut answer = script.propose(1, &statement);
+    script.deliver(|passing: Passing| passing.kind != Kind::Note);
+    assert!(answer.try_recv().is_err(), "nobody has certified it");
+    script.cut_power(3);
+    script.restart(4);
+    let ((given_up, _), (_, held)) = (script.raft_log(1), script.raft_log(4));
+    assert!(given_up > held, "the log has given up {given_up}, and 4 holds {held}");
+    assert_eq!(index_of(&mut script, &mut answer), 41);
+    script.restart(3);
+    assert_eq!(count(&agreed(&mut script), &statement), 1);
+}
