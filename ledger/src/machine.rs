@@ -372,16 +372,16 @@ impl Application for Machine {
                 )
             }
         };
-        let (grows, size_before) = (!effects.leaves.is_empty(), self.tiles.size());
+        let grows = !effects.leaves.is_empty();
         if grows {
             crash_point!("apply::before_tiles");
             self.tiles.append(effects.leaves.iter().map(|new| new.leaf.bytes()))?;
             crash_point!("apply::tiles");
         }
-        if grows {
-            self.anchorage.outgrown(size_before, self.applied);
-        }
         let size = self.tiles.size();
+        if grows {
+            self.anchorage.grown(size, at);
+        }
         self.shared.write(|_, state| {
             state.insert(&effects);
             state.meta.tree_size = size.0;

@@ -155,6 +155,7 @@ impl Target {
 #[cfg(test)]
 mod tests {
     use dab_proof::leaf::Subject;
+    use dab_proof::note::SigningKey;
     use dab_proof::testing::TinyLedger;
 
     use super::*;
@@ -172,6 +173,22 @@ mod tests {
         };
         raft.set_metadata(metadata);
         raft
+    }
+
+    /// Whoever passes a certificate on may add lines by keys of its own, which would go into receipts and public files.
+    #[test]
+    fn lines_of_strangers_are_left_out() {
+        let mut ledger = TinyLedger::with_cosigners(3);
+        ledger.append(&Subject::catalog(), b"body", None, "TEST");
+        let (certified, trust) = (ledger.checkpoint(), ledger.trust());
+        let mut padded = certified.clone();
+        let stranger = SigningKey::generate_cosigner("stranger", &[77; 32]).unwrap();
+        padded
+            .add(certified.checkpoint().cosign(&stranger, 1).unwrap())
+            .unwrap();
+        let data = RaftSnapshotData::new(Vec::new(), Some(&padded));
+        let target = Target::read(raft_snapshot(&data), &trust).unwrap();
+        assert_eq!(target.checkpoint, Some(certified));
     }
 
     #[test]

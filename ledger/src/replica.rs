@@ -368,6 +368,10 @@ impl Replica {
         if !now && !self.machine.flush_is_due()? {
             return Ok(());
         }
+        // entries without leaves, of which there may be any number, go too at last
+        if self.driver.raft_log().bytes() / 2 > self.limits.raft_log_bytes_max {
+            self.machine.anchor_here();
+        }
         let flushed = self.machine.flush(self.driver.raft_log())?;
         self.broadcast(&PeerMessage::to_bytes(Content::Held(Held { raft_index: flushed })));
         let others = self.driver.others();

@@ -1,7 +1,8 @@
-//! Where another replica can begin: the last position in the raft log at which the tree had a certified size.
+//! Where another replica can begin: the position in the raft log that brought the last certified leaf.
 //!
-//! A raft snapshot is of such a position, and the raft log keeps all that follows on it. So a replica that lacks what the
-//! log has given up can always be helped, also while the ledger stands still because its cosignature is missing.
+//! A raft snapshot is of such a position, and the raft log keeps all that follows on it, entries without leaves too. So
+//! whoever lacks an entry that the log has given up lacks a leaf, and can always be helped: also while the ledger stands
+//! still because its cosignature is missing.
 
 use std::collections::VecDeque;
 
@@ -16,7 +17,7 @@ use crate::raft_snapshot::RaftSnapshotData;
 
 /// Sizes that are remembered while none is certified; of more, the oldest are forgotten, and the anchor stays where it is
 /// until a later one is certified.
-const OUTGROWN_MAX: usize = 1 << 16;
+const GROWN_MAX: usize = 1 << 16;
 
 /// A position, and the certified checkpoint of the leaves that are applied there.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,23 +42,23 @@ pub(crate) struct AnchorBytes {
 #[derive(Debug, Default)]
 pub(super) struct Anchorage {
     anchor: Option<Anchor>,
-    /// Sizes that the tree has outgrown, each with the last position at which it had that size.
-    outgrown: VecDeque<(TreeSize, Position)>,
+    /// Sizes that the tree has grown to, each with the position of the entry that made it so.
+    grown: VecDeque<(TreeSize, Position)>,
 }
 
 impl Anchorage {
     pub(super) fn new(bytes: Option<&AnchorBytes>) -> Result<Self, Error> {
         let anchor = bytes.map(AnchorBytes::read).transpose()?;
-        let outgrown = VecDeque::new();
-        Ok(Self { anchor, outgrown })
+        let grown = VecDeque::new();
+        Ok(Self { anchor, grown })
     }
 
-    /// The entry behind `at`, where the tree had `size` leaves, has made it grow.
-    pub(super) fn outgrown(&mut self, size: TreeSize, at: Position) {
-        if self.outgrown.len() == OUTGROWN_MAX {
-            self.outgrown.pop_front();
+    /// The entry at `at` has made the tree grow to `size` leaves.
+    pub(super) fn grown(&mut self, size: TreeSize, at: Position) {
+        if self.grown.len() == GROWN_MAX {
+            self.grown.pop_front();
         }
-        self.outgrown.push_back((size, at));
+        self.grown.push_back((size, at));
     }
 }
 
@@ -87,26 +88,35 @@ impl From<&Anchor> for AnchorBytes {
 }
 
 impl Machine {
-    /// Where another replica can begin now; `None` where a restart found none and nothing has been certified since.
+    /// Where another replica can begin now; `None` before a leaf is certified, or where a restart found none and no leaf that
+    /// came since is certified.
     pub(crate) fn anchor(&mut self) -> Option<&Anchor> {
-        let certified = self.certifier.certified();
-        let size = certified.map_or(TreeSize(0), |signed| signed.checkpoint().size);
-        let Anchorage { anchor, outgrown } = &mut self.anchorage;
-        while outgrown.pop_front_if(|(outgrown, _)| *outgrown < size).is_some() {}
-        let at = match outgrown.front() {
-            Some((outgrown, at)) => (*outgrown == size).then_some(*at),
-            None => (self.tiles.size() == size).then_some(self.applied),
-        };
-        if let Some(at) = at {
-            let checkpoint = certified.cloned();
-            *anchor = Some(Anchor { at, checkpoint });
+        let Anchorage { anchor, grown } = &mut self.anchorage;
+        let certified = self.certifier.certified()?;
+        while let Some((size, at)) = grown.pop_front_if(|(size, _)| *size <= certified.checkpoint().size) {
+            if size == certified.checkpoint().size {
+                let checkpoint = Some(certified.clone());
+                *anchor = Some(Anchor { at, checkpoint });
+            }
         }
         anchor.as_ref()
     }
 
+    /// Moves the anchor to what is applied, where all of it is certified. Whoever has all leaves and lacks entries without any
+    /// can be helped after that only once another leaf has come.
+    pub(crate) fn anchor_here(&mut self) {
+        let certified = self.certifier.certified();
+        if let Some(checkpoint) = certified.filter(|signed| signed.checkpoint().size == self.tiles.size()) {
+            self.anchorage.anchor = Some(Anchor {
+                at: self.applied,
+                checkpoint: Some(checkpoint.clone()),
+            });
+        }
+    }
+
     /// Begins anew at what was taken over.
     pub(super) fn anchor_at(&mut self, anchor: Anchor) {
-        self.anchorage.outgrown.clear();
+        self.anchorage.grown.clear();
         self.anchorage.anchor = Some(anchor);
     }
 

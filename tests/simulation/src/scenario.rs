@@ -95,7 +95,7 @@ impl Scenario {
             limits: CoreLimits {
                 flush_entries: *rng.pick(&[3, 20, 1000]),
                 segment_bytes: *rng.pick(&[4 << 10, 64 << 10]),
-                raft_log_bytes: *rng.pick(&[1 << 10, 1 << 30]),
+                raft_log_bytes: *rng.pick(&[4 << 10, 1 << 30]),
             },
             body_bytes: if rng.below(12) == 0 { 60 << 10 } else { 0 },
             cut_behind_vote: *rng.pick(&[0, 0, 1000, 4000]),

@@ -75,8 +75,9 @@ impl Driver {
         progress.filter_map(waits).collect()
     }
 
-    /// Tells raft that a snapshot may not have arrived: it sends another one.
+    /// Tells raft that a snapshot may not have arrived: it sends another one, of a later state where there is one.
     pub(crate) fn snapshot_may_be_lost(&mut self, id: u64) {
+        self.node.store().snapshot_wanted.set(true);
         self.node.report_snapshot(id, SnapshotStatus::Failure);
     }
 }
