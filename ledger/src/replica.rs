@@ -368,26 +368,30 @@ impl Replica {
         if !now && !self.machine.flush_is_due()? {
             return Ok(());
         }
-        // entries without leaves, of which there may be any number, go too at last
-        if self.driver.raft_log().bytes() / 2 > self.limits.raft_log_bytes_max {
-            self.machine.anchor_here();
-        }
-        let flushed = self.machine.flush(self.driver.raft_log())?;
-        self.broadcast(&PeerMessage::to_bytes(Content::Held(Held { raft_index: flushed })));
         let others = self.driver.others();
         // a leader sends again from where it has the last acknowledgement, which may be behind what its sender has said
         let needed = others.iter().map(|id| {
             let held = self.held.get(id).copied().unwrap_or(0);
             held.min(self.driver.acknowledged(*id).unwrap_or(held))
         });
-        let needed = needed.fold(flushed, u64::min);
-        let needed_by_nobody = match self.driver.raft_log().bytes() > self.limits.raft_log_bytes_max {
-            true => flushed,
-            false => needed,
-        };
+        let applied = self.machine.applied_position().index;
+        let needed = needed.fold(applied, u64::min);
+        let bytes = self.driver.raft_log().bytes();
+        let is_long = bytes > self.limits.raft_log_bytes_max;
+        // entries without leaves go where all hold them, and at last, since there may be any number of them
+        if (!is_long && needed > self.anchor_index()) || bytes / 2 > self.limits.raft_log_bytes_max {
+            self.machine.anchor_here();
+        }
+        let flushed = self.machine.flush(self.driver.raft_log())?;
+        self.broadcast(&PeerMessage::to_bytes(Content::Held(Held { raft_index: flushed })));
+        let needed_by_nobody = if is_long { flushed } else { needed };
         // one that lacks what is given up begins at the anchor, and needs what follows on it
-        let anchor = self.machine.anchor().map_or(0, |anchor| anchor.at.index);
-        self.driver.raft_log().compact(needed_by_nobody.min(anchor))
+        let index = needed_by_nobody.min(self.anchor_index());
+        self.driver.raft_log().compact(index)
+    }
+
+    fn anchor_index(&mut self) -> u64 {
+        self.machine.anchor().map_or(0, |anchor| anchor.at.index)
     }
 
     #[cfg(test)]
