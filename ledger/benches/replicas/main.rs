@@ -30,6 +30,10 @@ use command_line::Command;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 #[tokio::main]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "nothing may be dropped: every replica ends as in a crash"
+)]
 async fn main() {
     let command = match Command::parse() {
         Ok(command) => command,

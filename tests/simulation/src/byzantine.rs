@@ -146,12 +146,12 @@ impl Traitor {
                 message.set_msg_type(MessageType::MsgSnapshot);
             }
         }
-        Content::raft(&message).to_bytes()
+        Content::raft(&message).into_bytes()
     }
 }
 
 fn said(note: &SignedCheckpoint, rng: &mut Rng) -> Bytes {
-    Content::note(note, rng.chance(5000)).to_bytes()
+    Content::note(note, rng.chance(5000)).into_bytes()
 }
 
 /// An append as a leader sends it behind an entry, with one entry more that asks for nothing.
@@ -170,5 +170,5 @@ pub(crate) fn append(from: u64, to: u64, term: u64, behind: (u64, u64)) -> Bytes
         term,
         ..Entry::default()
     }];
-    Content::raft(&message).to_bytes()
+    Content::raft(&message).into_bytes()
 }

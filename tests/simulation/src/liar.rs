@@ -104,7 +104,7 @@ impl Liar {
             self.others.insert(place, data);
         }
         match lied {
-            true => (Content::raft(&append).to_bytes(), true),
+            true => (Content::raft(&append).into_bytes(), true),
             false => (message, false),
         }
     }
@@ -145,16 +145,16 @@ impl Liar {
                 let mut note = head.sign(&ledger.log).expect("the log signs");
                 let line = head.cosign(ledger.cosigner(self.id), 1_800_000_000);
                 note.add(line.expect("a cosigner cosigns")).expect("one line more");
-                Content::note(&note, rng.chance(2000)).to_bytes()
+                Content::note(&note, rng.chance(2000)).into_bytes()
             });
             return note.map_or_else(Vec::new, |note| all.map(|to| (to, note.clone())).collect());
         }
         if rng.chance(300) {
             let raft_index = rng.between(0, core.state().raft_last + 3);
-            return vec![(to, Content::Held(Held { raft_index }).to_bytes())];
+            return vec![(to, Content::Held(Held { raft_index }).into_bytes())];
         }
         let message = self.raft(to, core, rng);
-        vec![(message.to, Content::raft(&message).to_bytes())]
+        vec![(message.to, Content::raft(&message).into_bytes())]
     }
 
     fn raft(&self, to: u64, core: &mut Core, rng: &mut Rng) -> RaftMessage {

@@ -249,7 +249,7 @@ impl Script {
         }
         let from = 1 + id % REPLICAS;
         let core = self.machine(id).core.as_mut().expect("it runs");
-        core.receive(from, Content::note(&note, false).to_bytes())?;
+        core.receive(from, Content::note(&note, false).into_bytes())?;
         core.pump().map(drop)
     }
 

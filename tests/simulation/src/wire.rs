@@ -71,7 +71,7 @@ impl Content {
         PeerMessage::decode(message.clone()).ok()?.content
     }
 
-    pub(crate) fn to_bytes(self) -> Bytes {
+    pub(crate) fn into_bytes(self) -> Bytes {
         let message = PeerMessage { content: Some(self) };
         message.encode_to_vec().into()
     }
