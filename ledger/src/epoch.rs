@@ -8,6 +8,7 @@ mod change;
 mod policy;
 
 use dab_proof::epoch::{EpochChange, EpochNote, EpochText};
+use dab_proof::leaf::Subject;
 use dab_proof::note::VerifierKey;
 use dab_proof::policy::Policy;
 use dab_proof::tree::LeafIndex;
@@ -148,7 +149,8 @@ impl Epoch {
     fn own_writers(&self) -> impl Iterator<Item = &Writer> {
         let name = writer_name(&self.text.origin);
         let writers = self.trust.writers.iter();
-        writers.filter(move |writer| writer.name() == name && writer.revoked_from().is_none())
+        let may_approve = |writer: &&Writer| writer.revoked_from().is_none() && writer.allows(&Subject::members());
+        writers.filter(move |writer| writer.name() == name && may_approve(writer))
     }
 
     /// The id of whoever joins next. Ids are given one after another, and so are the lines of members' writers, which stay:

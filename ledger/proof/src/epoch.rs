@@ -262,7 +262,9 @@ impl EpochChange {
         let next = Trust::from_texts(&text.policy, &text.writers, None)?;
         Ok(Trust {
             ledger: trust.ledger.clone(),
-            ..next
+            // it has no policy to hand over: whom else its auditor wants to cosign is none of its affairs
+            policy: if has_members { next.policy } else { trust.policy.clone() },
+            writers: next.writers,
         })
     }
 }
@@ -329,6 +331,28 @@ mod tests {
             ..change.epoch.text
         };
         assert_eq!(EpochText::parse(none.text().as_bytes()).unwrap(), none);
+    }
+
+    /// Otherwise a node alone could rid itself of the witnesses that its auditor wants.
+    #[test]
+    fn a_node_alone_hands_over_writers_and_no_policy() {
+        let mut ledger = TinyLedger::with_cosigners(2);
+        let (policy, writers) = (ledger.policy_text(), ledger.writers_text());
+        let text = EpochText {
+            origin: ledger.log.name().to_owned(),
+            members: String::new(),
+            policy: TinyLedger::with_cosigners(1).policy_text(),
+            writers: writers.clone(),
+        };
+        let note = SignedNote::sign(&text.text(), &ledger.writer).unwrap();
+        let epoch: EpochNote = note.try_into().unwrap();
+        let index = ledger.append(&Subject::members(), &epoch.to_bytes(), None, EPOCH_OPERATION);
+        let receipt = ledger.receipt(index);
+        let change = EpochChange { epoch, receipt };
+        let next = change.follow(&ledger.trust(), 0).unwrap();
+        assert_eq!(next.policy.witnesses().len(), 2);
+        let steps = follow_changes(policy.as_bytes(), writers.as_bytes(), Some(0), &[change]).unwrap();
+        assert_eq!(steps[0].text.policy, policy);
     }
 
     #[test]

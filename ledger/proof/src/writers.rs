@@ -21,7 +21,7 @@ use crate::key::{SignatureType, VerifierKey};
 use crate::leaf::{SUBJECT_BYTES_MAX, Subject};
 use crate::policy::{Line, words_by_line};
 use crate::text;
-use crate::tree::LeafIndex;
+use crate::tree::{LeafIndex, TREE_SIZE_MAX};
 
 /// Bytes of the largest writers file.
 pub const WRITERS_BYTES_MAX: usize = 1 << 20;
@@ -64,7 +64,12 @@ impl Writers {
                 .ok_or_else(|| Error::malformed(WHAT, format!("line {number} names no key")))?;
             let key: VerifierKey = vkey.parse()?;
             key.check_kind(SignatureType::Ed25519, "a writer")?;
-            if writers.iter().any(|other| other.key.public_key() == key.public_key()) {
+            // two of one name and id could not be told apart by a signature line
+            let is_same = |other: &Writer| {
+                let (name, id) = (other.key.name(), other.key.key_id());
+                other.key.public_key() == key.public_key() || (name == key.name() && id == key.key_id())
+            };
+            if writers.iter().any(is_same) {
                 return Err(Error::malformed(
                     WHAT,
                     format!("line {number} lists the key of {} again", key.name()),
@@ -137,6 +142,7 @@ fn revoked<'w, 't>(number: usize, words: &'w [&'t str]) -> Result<(Option<LeafIn
         return Ok((None, words));
     };
     let index = rest.first().and_then(|word| text::decimal(word));
+    let index = index.filter(|index| *index <= TREE_SIZE_MAX);
     match (index, rest) {
         (Some(index), [_, rest @ ..]) => Ok((Some(LeafIndex(index)), rest)),
         _ => {

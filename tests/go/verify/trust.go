@@ -3,6 +3,7 @@ package verify
 import (
 	"errors"
 	"fmt"
+	"math"
 	"path/filepath"
 	"strings"
 )
@@ -98,6 +99,9 @@ func parseRevoked(line []string) (Writer, error) {
 		return Writer{}, errors.New("a revoked key lacks its leaf index or itself")
 	}
 	from, err := decodeNumber(line[0])
+	if err == nil && from > math.MaxInt64 {
+		err = fmt.Errorf("%d is beyond every tree", from)
+	}
 	if err != nil {
 		return Writer{}, err
 	}

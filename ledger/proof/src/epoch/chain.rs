@@ -52,18 +52,25 @@ pub fn follow_changes(
 ) -> Result<Vec<Step>, Error> {
     let is_theirs = |change: &EpochChange| {
         let text = change.text();
-        text.policy.as_bytes() == policy && text.writers.as_bytes() == writers
+        // a node alone hands no policy over
+        let is_policy = text.members.is_empty() || text.policy.as_bytes() == policy;
+        is_policy && text.writers.as_bytes() == writers
     };
     let of_texts = || changes.iter().rposition(is_theirs).map_or(0, |last| last + 1);
     let first = epoch.map_or_else(of_texts, |epoch| usize::try_from(epoch).unwrap_or(usize::MAX));
     // whatever is not UTF-8 is no writers file, as the next line finds
     let mut before = String::from_utf8_lossy(writers).into_owned();
+    let mut policy_text = String::from_utf8_lossy(policy).into_owned();
     let mut trust = Trust::from_texts(policy, writers, None)?;
     let mut steps = Vec::new();
     for (epoch, change) in (0..).zip(changes).skip(first) {
         let certification = Policy::verify(&trust.policy, &change.receipt.checkpoint)?;
         trust = change.follow(&trust, epoch)?;
-        let text = change.text();
+        let mut text = change.text();
+        match text.members.is_empty() {
+            true => text.policy.clone_from(&policy_text),
+            false => policy_text.clone_from(&text.policy),
+        }
         let from = LeafIndex(change.receipt.index.0 + 1);
         check_succession(&before, &text.writers, from)?;
         before.clone_from(&text.writers);

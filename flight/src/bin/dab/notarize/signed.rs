@@ -22,9 +22,20 @@ pub(super) struct Signed<'a> {
 
 /// Has the ledger take the leaf. Asking again for the same bytes gives the same leaf.
 pub(super) async fn notarize(client: &Client, signed: &Signed<'_>) -> Result<BoundReceipt> {
+    let mut drafted: Option<(String, u64)> = None;
     for _ in 0..DRAFTS_MAX {
         let found = client.head(signed.subject).await?;
         let head = found.proof.map(|proof| Receipt::parse(proof.as_bytes())).transpose()?;
+        if let Some(leaf) = head.as_ref().map(|head| head.leaf.leaf())
+            && (leaf.origin != found.origin || leaf.subject != *signed.subject)
+        {
+            bail!(
+                "the node answers with a leaf of {} in {}, where the last one of {} was asked for",
+                leaf.subject,
+                leaf.origin,
+                signed.subject
+            );
+        }
         if let Some(head) = head.as_ref().filter(|head| signed.is_said_by(head)) {
             // the very same leaf, which the ledger knows
             return Ok(client.notarize_leaf(&head.leaf).await?);
@@ -40,6 +51,12 @@ pub(super) async fn notarize(client: &Client, signed: &Signed<'_>) -> Result<Bou
                 signed.subject
             );
         }
+        // each signature is given for one place: whoever answers with another past may not have two of them
+        let is_next = |(origin, last): &(String, u64)| *origin == found.origin && *last < sequence;
+        if drafted.as_ref().is_some_and(|drafted| !is_next(drafted)) {
+            bail!("the node tells of another last leaf of {} than before", signed.subject);
+        }
+        drafted = Some((found.origin.clone(), sequence));
         let leaf = Leaf {
             origin: found.origin,
             subject: signed.subject.clone(),
