@@ -11,7 +11,7 @@ use dab_proof::epoch::{EpochChange, EpochNote, EpochText};
 use dab_proof::leaf::Subject;
 use dab_proof::note::VerifierKey;
 use dab_proof::policy::Policy;
-use dab_proof::tree::LeafIndex;
+use dab_proof::tree::{LeafIndex, TREE_SIZE_MAX};
 use dab_proof::trust::Trust;
 use dab_proof::writers::{Writer, Writers};
 
@@ -25,7 +25,7 @@ use crate::peer::ReplicaId;
 use policy::{OUTSIDE, policy_text};
 
 /// Behind which leaf an epoch is read whose leaf nobody knows yet: the largest number takes the most room.
-const ANY_LEAF: LeafIndex = LeafIndex(u64::MAX);
+const ANY_LEAF: LeafIndex = LeafIndex(TREE_SIZE_MAX - 2);
 
 /// One epoch, read.
 #[derive(Clone, Debug)]

@@ -142,7 +142,7 @@ fn revoked<'w, 't>(number: usize, words: &'w [&'t str]) -> Result<(Option<LeafIn
         return Ok((None, words));
     };
     let index = rest.first().and_then(|word| text::decimal(word));
-    let index = index.filter(|index| *index <= TREE_SIZE_MAX);
+    let index = index.filter(|index| *index < TREE_SIZE_MAX);
     match (index, rest) {
         (Some(index), [_, rest @ ..]) => Ok((Some(LeafIndex(index)), rest)),
         _ => {

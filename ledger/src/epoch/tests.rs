@@ -321,7 +321,7 @@ fn the_list_of_writers_has_an_end_that_is_named_and_leaves_room_to_revoke_them_a
     let told = loop {
         let new = key(&format!("{count}"), u8::try_from(100 + count).unwrap());
         match now.after(&register(&new, &[&format!("digest/{}", &long[..240]), "digest/x"])) {
-            Ok(text) => now = Epoch::begun(&text, LeafIndex(u64::MAX - 1)).unwrap(),
+            Ok(text) => now = Epoch::begun(&text, LeafIndex(TREE_SIZE_MAX - 2)).unwrap(),
             Err(error) => break error.to_string(),
         }
         count += 1;
@@ -333,7 +333,7 @@ fn the_list_of_writers_has_an_end_that_is_named_and_leaves_room_to_revoke_them_a
     assert!(count > 90, "{count}");
     for n in 0..count {
         let key = key(&format!("{n}"), u8::try_from(100 + n).unwrap());
-        now = next(&now, &revoke(&key), u64::MAX - 1);
+        now = next(&now, &revoke(&key), TREE_SIZE_MAX - 2);
     }
     assert!(now.text.writers.len() <= REGISTRATION_BYTES_MAX);
 }
