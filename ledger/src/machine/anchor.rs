@@ -1,8 +1,9 @@
 //! Where another replica can begin: the position in the raft log that brought the last certified leaf.
 //!
 //! A raft snapshot is of such a position, and the raft log keeps all that follows on it, entries without leaves too. So
-//! whoever lacks an entry that the log has given up lacks a leaf, and can always be helped: also while the ledger stands
-//! still because its cosignature is missing.
+//! whoever lacks an entry that the log has given up lacks a leaf, and can be helped: also while the ledger stands still
+//! because its cosignature is missing. Entries without leaves are given up where every replica holds them, and where they
+//! alone have made the log twice as long as it may be; the anchor then moves behind them ([`Machine::anchor_here`]).
 
 use std::collections::VecDeque;
 
