@@ -19,7 +19,6 @@ use std::sync::Arc;
 
 use crate::Error;
 use crate::certify::{Certifier, TreeHead};
-use crate::checked::CheckedLeaves;
 use crate::checkpoint_file::CheckpointFile;
 use crate::clock::Clock;
 use crate::crash_point::crash_point;
@@ -33,8 +32,9 @@ use crate::raft_snapshot::Target;
 use crate::reader::IssuedCheckpoint;
 use crate::replica::pending::Pending;
 use crate::shared::Shared;
-use crate::state_machine::entry::Content;
-use crate::state_machine::{Effects, LedgerEntry, Settings, StateView, Verdict, apply};
+use crate::state_machine::check::check;
+use crate::state_machine::entry::{Content, ProposalBytes};
+use crate::state_machine::{Effects, LedgerEntry, Settings, StateView, Verdict, apply, may_enter};
 use crate::state_store::Meta;
 use crate::tile_store::TileStore;
 use dab_proof::checkpoint::SignedCheckpoint;
@@ -181,9 +181,14 @@ impl Machine {
         Ok(Writers::parse(settings.writers.as_bytes())?)
     }
 
-    /// Signatures that were good before.
-    pub(crate) fn checked(&self) -> &CheckedLeaves {
-        &self.shared.checked
+    /// Whether a proposal that another replica has brought may enter the raft log; `writers` are those who may write now.
+    pub(crate) fn may_enter(&self, proposal: &ProposalBytes, writers: &Writers) -> Result<bool, Error> {
+        let shared = &self.shared;
+        let Ok(leaves) = check(proposal, &shared.origin, writers, &shared.checked) else {
+            return Ok(false);
+        };
+        let judged = shared.read(|_, state| may_enter(state, &leaves, proposal))?;
+        Ok(judged.is_ok())
     }
 
     pub(crate) fn tree_size(&self) -> TreeSize {

@@ -45,8 +45,9 @@ use crate::post::Post;
 use crate::replica::open::ReplicaConfig;
 use crate::sequencer::{Sequencer, SequencerParts, panic_text};
 use crate::shared::Shared;
-use crate::state_machine::check::check;
+use crate::state_machine::check::{Refusal, check};
 use crate::state_machine::entry::ProposalBytes;
+use crate::state_machine::may_enter;
 
 /// The raft id of a ledger's first node. An id is never given again once its data is lost.
 const RAFT_ID_FIRST: u64 = 1;
@@ -303,8 +304,10 @@ impl Node {
     fn check(&self, proposal: &ProposalBytes) -> Result<Vec<SignedLeaf>, Error> {
         let epoch = self.shared.epoch_now();
         let writers = epoch.as_ref().map_or(&self.trust.writers, |epoch| epoch.writers());
-        check(proposal, &self.shared.origin, writers, &self.shared.checked)
-            .map_err(|refusal| Error::refused(refusal.subject.as_ref(), refusal.reason))
+        let refused = |refusal: Refusal| Error::refused(refusal.subject.as_ref(), refusal.reason);
+        let leaves = check(proposal, &self.shared.origin, writers, &self.shared.checked).map_err(refused)?;
+        let judged = self.shared.read(|_, state| may_enter(state, &leaves, proposal))?;
+        judged.map(|()| leaves).map_err(refused)
     }
 
     async fn propose(&self, proposal: ProposalBytes) -> Result<Outcome, Error> {

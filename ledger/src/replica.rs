@@ -231,7 +231,7 @@ impl Replica {
                 Err(_) => self.count_refusal(from, "it is no raft message"),
             },
             Some(Content::Note(note)) => self.receive_note(from, &note)?,
-            Some(Content::Forward(forward)) => self.receive_forward(from, forward),
+            Some(Content::Forward(forward)) => self.receive_forward(from, forward)?,
             Some(Content::Held(Held { raft_index })) => {
                 let held = self.held.entry(from).or_default();
                 // messages overtake each other

@@ -6,7 +6,6 @@ use super::{Outgoing, Replica};
 use crate::Error;
 use crate::planted::planted;
 use crate::state_machine::LedgerEntry;
-use crate::state_machine::check::check;
 use crate::state_machine::entry::ProposalBytes;
 
 /// Bytes of one message of forwarded proposals, but for a single larger one.
@@ -47,38 +46,29 @@ impl Replica {
         self.outgoing.push(Outgoing { to: leader, message });
     }
 
-    pub(super) fn receive_forward(&mut self, from: u64, forward: Forward) {
+    pub(super) fn receive_forward(&mut self, from: u64, forward: Forward) -> Result<(), Error> {
         // whoever forwarded it learns of the new leader and forwards again
-        if !self.driver.leads() {
-            return;
+        if !self.driver.leads() || self.room.check().is_err() {
+            return Ok(());
         }
-        if self.room.check().is_err() {
-            return;
-        }
-        let writers = self.machine.writers();
+        let writers = self.machine.writers()?;
         for proposal in forward.proposals {
-            // its own replica has checked it: what is malformed shall not fill everybody's log. Whether a change of the members
-            // is approved is judged when it is applied
-            let is_signed = || {
-                let origin = &self.settings.origin;
-                writers
-                    .as_ref()
-                    .is_ok_and(|writers| check(&proposal, origin, writers, self.machine.checked()).is_ok())
-            };
             if !proposal.is_bounded() || proposal.request.len() != REQUEST_ID_BYTES {
                 self.count_refusal(from, "it forwards what is no proposal");
-                return;
+                break;
             }
-            if !is_signed() {
+            // its own replica has checked it: what will be refused shall not fill everybody's log
+            if !self.machine.may_enter(&proposal, &writers)? {
                 // a key may have been revoked since: what came with it is not held up
                 self.count_refusal(from, "it forwards what may not be written");
                 continue;
             }
             if self.queue.push(from, proposal).is_err() {
                 self.count_refusal(from, "too much of it waits to be proposed");
-                return;
+                break;
             }
         }
+        Ok(())
     }
 
     pub(super) fn propose_entries(&mut self) -> Result<(), Error> {

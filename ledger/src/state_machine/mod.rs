@@ -18,5 +18,6 @@ mod tests;
 pub(crate) use apply::{Effects, Verdict, apply};
 pub(crate) use entry::{LedgerEntry, Settings};
 pub(crate) use heads::Cover;
+pub(crate) use members::may_enter;
 pub(crate) use requests::CarriedOut;
 pub(crate) use view::{Placed, StateView};

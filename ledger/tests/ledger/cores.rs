@@ -21,23 +21,36 @@ pub(crate) fn writer() -> SigningKey {
     SigningKey::generate("dab/replicas/writer", &[9; 32]).unwrap()
 }
 
-/// One of four replicas, three of which certify. Each run on a disk has a number of its own.
-pub(crate) fn open(id: u64, disk: &SimDisk, limits: &NodeLimits, run: u8) -> Result<Core, Error> {
-    let log = SigningKey::generate(ORIGIN, &[1; 32]).unwrap();
-    let cosigner = |id: u64| SigningKey::generate_cosigner(&format!("{ORIGIN}/{id}"), &[10 + id as u8; 32]).unwrap();
-    let mut policy = format!("log {}\n", log.verifier());
+pub(crate) fn writers() -> String {
+    format!("{} *\n", writer().verifier())
+}
+
+fn log() -> SigningKey {
+    SigningKey::generate(ORIGIN, &[1; 32]).unwrap()
+}
+
+fn cosigner(id: u64) -> SigningKey {
+    SigningKey::generate_cosigner(&format!("{ORIGIN}/{id}"), &[10 + id as u8; 32]).unwrap()
+}
+
+pub(crate) fn policy() -> String {
+    let mut policy = format!("log {}\n", log().verifier());
     for id in 1..=REPLICAS {
         policy += &format!("witness r{id} {}\n", cosigner(id).verifier());
     }
-    policy += "group replicas 3 r1 r2 r3 r4\nquorum replicas\n";
+    policy + "group replicas 3 r1 r2 r3 r4\nquorum replicas\n"
+}
+
+/// One of four replicas, three of which certify. Each run on a disk has a number of its own.
+pub(crate) fn open(id: u64, disk: &SimDisk, limits: &NodeLimits, run: u8) -> Result<Core, Error> {
     Core::open(CoreConfig {
         disk: Arc::new(disk.clone()),
         id,
         voters: (1..=REPLICAS).collect(),
-        log: log.clone(),
+        log: log(),
         cosigner: cosigner(id),
-        policy: Policy::parse(&policy).unwrap(),
-        writers: format!("{} *\n", writer().verifier()),
+        policy: Policy::parse(&policy()).unwrap(),
+        writers: writers(),
         clock: Arc::new(SystemClock),
         limits: limits.clone(),
         election_seed: 7,

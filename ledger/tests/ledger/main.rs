@@ -5,6 +5,7 @@ mod contention;
 mod cores;
 mod crash;
 mod first_start;
+mod forwarded;
 mod group;
 mod head_proofs;
 mod http;
