@@ -31,10 +31,44 @@ pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Erro
 ///
 /// [`Error::Io`]; the old file then stands, or, where only the directory could not be synced, perhaps the new one.
 pub fn write(path: &Path, bytes: &[u8], access: Access) -> Result<(), Error> {
+    place(path, bytes, access, |from, to| {
+        fs::rename(from, to).map_err(io("rename to", to))
+    })
+}
+
+/// Writes a file that is not there yet, as [`write()`] does.
+///
+/// # Errors
+///
+/// [`Error::Setting`] where there is one, which stands; [`Error::Io`].
+pub(crate) fn create(path: &Path, bytes: &[u8], access: Access) -> Result<(), Error> {
+    place(path, bytes, access, |from, to| {
+        let placed = fs::hard_link(from, to).map_err(|error| match error.kind() {
+            ErrorKind::AlreadyExists => Error::setting(to, "it is there already"),
+            _ => io("link to", to)(error),
+        });
+        let _ = fs::remove_file(from);
+        placed
+    })
+}
+
+/// Writes beside `path`, and has `put` give the bytes their place.
+fn place(
+    path: &Path,
+    bytes: &[u8],
+    access: Access,
+    put: impl FnOnce(&Path, &Path) -> Result<(), Error>,
+) -> Result<(), Error> {
     create_dir(parent(path), access)?;
     let temporary = beside(path);
-    let written = write_through(&temporary, bytes, access)
-        .and_then(|()| fs::rename(&temporary, path).map_err(io("rename to", path)));
+    // left by a crash, or laid there by somebody who would read what is written into it
+    match fs::remove_file(&temporary) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(io("remove", &temporary)(error)),
+        _ => {}
+    }
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    let written = write_to(options, &temporary, bytes, access).and_then(|()| put(&temporary, path));
     if written.is_err() {
         let _ = fs::remove_file(&temporary);
     }
@@ -72,16 +106,16 @@ pub fn require_owner_only(path: &Path) -> Result<(), Error> {
     }
 }
 
-/// Writes a new file and syncs it, but not its directory.
+/// Writes a file of a directory that is nobody else's and syncs it, but not its directory.
 pub(crate) fn write_through(path: &Path, bytes: &[u8], access: Access) -> Result<(), Error> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    write_to(options, path, bytes, access)
+}
+
+fn write_to(mut options: OpenOptions, path: &Path, bytes: &[u8], access: Access) -> Result<(), Error> {
     let mode = if access == Access::Owner { 0o600 } else { 0o644 };
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(mode)
-        .open(path)
-        .map_err(io("create", path))?;
+    let mut file = options.mode(mode).open(path).map_err(io("create", path))?;
     // a file that an earlier crash left keeps its old mode otherwise
     file.set_permissions(fs::Permissions::from_mode(mode))
         .map_err(io("change the mode of", path))?;
@@ -177,6 +211,21 @@ mod tests {
             .map(|entry| entry.unwrap().file_name())
             .collect();
         assert_eq!(left, ["key.pem"]);
+    }
+
+    #[test]
+    fn what_lies_where_a_file_is_written_is_not_written_into() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, strangers) = (dir.path().join("own.key"), dir.path().join("a stranger's"));
+        fs::write(&strangers, b"").unwrap();
+        std::os::unix::fs::symlink(&strangers, dir.path().join(".own.key.new")).unwrap();
+        create(&path, b"secret", Access::Owner).unwrap();
+        assert_eq!(read(&strangers).unwrap().unwrap(), b"");
+        require_owner_only(&path).unwrap();
+        let there = create(&path, b"another", Access::Owner).unwrap_err().to_string();
+        assert!(there.contains("it is there already"), "{there}");
+        assert_eq!(read(&path).unwrap().unwrap(), b"secret");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2, "nothing else is left");
     }
 
     #[test]

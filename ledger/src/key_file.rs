@@ -20,9 +20,6 @@ pub(crate) type Generate = fn(&str, &[u8; 32]) -> Result<SigningKey, dab_proof::
 ///
 /// [`Error::Setting`] where the file is there already, or the name is none; [`Error::Randomness`].
 pub fn make_writer_key(path: &Path, name: &str) -> Result<VerifierKey, Error> {
-    if path.exists() {
-        return Err(Error::setting(path, "it is there already, and may be another key"));
-    }
     Ok(make_key(path, name, SigningKey::generate)?.verifier().clone())
 }
 
@@ -44,10 +41,10 @@ pub(crate) fn draw_seed() -> Result<[u8; 32], Error> {
     Ok(seed)
 }
 
-/// Draws a key and writes it, durably and for its owner alone.
+/// Draws a key and writes it, durably and for its owner alone, where no file is: a key is never written over.
 pub(crate) fn make_key(path: &Path, name: &str, generate: Generate) -> Result<SigningKey, Error> {
     let key = generate(name, &draw_seed()?).map_err(|error| Error::setting(path, error.to_string()))?;
-    durable::write(path, format!("{}\n", key.to_text()).as_bytes(), Access::Owner)?;
+    durable::create(path, format!("{}\n", key.to_text()).as_bytes(), Access::Owner)?;
     Ok(key)
 }
 

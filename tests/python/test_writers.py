@@ -172,6 +172,14 @@ def test_what_must_not_be_registered_or_revoked_is_refused_by_name(node, tmp_pat
             other.write_text(made)
             other.chmod(0o644 if made.startswith("PRIVATE") else 0o600)
         refused(node.dab("notarize", file, "--subject", "digest/x", "--key", other, check=False), words)
+    # for another ledger than the one that is meant
+    other = tmp_path / "trust"
+    other.mkdir()
+    shutil.copy(node.trust / "writers", other)
+    notarize = ("notarize", file, "--subject", "digest/x", "--key", key, "--trust", other)
+    refused(node.dab(*notarize, check=False), f"{other} has to say for which ledger the key signs", "--trust")
+    (other / "policy").write_text(f"log {Signer('dab/another', 'y', 1).vkey}\nquorum none\n")
+    refused(node.dab(*notarize, check=False), f"the node keeps the ledger {origin}", "speaks of dab/another", "nothing was signed")
     nowhere = tmp_path / "nowhere"
     refused(run(dab_binary(), "writer", "list", "--data", nowhere, check=False), "there is no ledger here")
     assert not nowhere.exists()

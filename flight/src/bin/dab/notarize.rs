@@ -9,11 +9,14 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use dab_flight::DigestRequest;
 use dab_ledger::key_file::read_writer_key;
+use dab_proof::files::read_trust;
 use dab_proof::leaf::{BodyDigest, BodyHasher};
 use dab_proof::note::SigningKey;
+use dab_proof::trust::Trust;
 
 use crate::cli::NotarizeArgs;
 use crate::connect::{Connection, MissingData};
+use crate::data_dir::DataDir;
 use crate::output::print_line;
 use crate::program::{program, shell_word};
 use crate::progress::Progress;
@@ -28,6 +31,12 @@ enum What {
     Digests(BodyDigest),
 }
 
+/// A key of one's own, and for which ledger it signs.
+struct Own {
+    key: SigningKey,
+    trust: Trust,
+}
+
 pub(crate) async fn run(args: NotarizeArgs) -> Result<()> {
     let what = What::parse(&args.what)?;
     let output = match (&args.output, &what) {
@@ -35,14 +44,14 @@ pub(crate) async fn run(args: NotarizeArgs) -> Result<()> {
         (None, What::File(file)) => beside(file),
         (None, What::Digests(_)) => bail!("there is no file beside which the proof could lie: name one with --output"),
     };
-    let key = args.key.as_deref().map(read_writer_key).transpose()?;
+    let own = args.key.as_deref().map(|key| Own::read(key, &args)).transpose()?;
     if let What::File(path) = &what {
         // a node that has to be started for it is not, where there is no file
         open(path)?;
     }
     // before a long file is hashed for nothing
     let connection = Connection::open(&args.node, MissingData::IsRefused).await?;
-    let outcome = notarize(&connection, &args, &what, key.as_ref(), &output).await;
+    let outcome = notarize(&connection, &args, &what, own.as_ref(), &output).await;
     let closed = connection.close().await;
     outcome.and(closed)
 }
@@ -51,7 +60,7 @@ async fn notarize(
     connection: &Connection,
     args: &NotarizeArgs,
     what: &What,
-    key: Option<&SigningKey>,
+    own: Option<&Own>,
     output: &Path,
 ) -> Result<()> {
     let digest = match what {
@@ -62,10 +71,11 @@ async fn notarize(
         What::Digests(digest) => *digest,
     };
     let (client, subject, sequence) = (&connection.client, &args.subject, args.sequence);
-    let bound = match key {
-        Some(key) => {
+    let bound = match own {
+        Some(Own { key, trust }) => {
             let signed = Signed {
                 key,
+                policy: &trust.policy,
                 subject,
                 digest,
                 sequence,
@@ -87,6 +97,23 @@ async fn notarize(
         shell_word(output)
     );
     Ok(())
+}
+
+impl Own {
+    fn read(key: &Path, args: &NotarizeArgs) -> Result<Self> {
+        let key = read_writer_key(key)?;
+        let dir = match &args.trust {
+            Some(dir) => dir.clone(),
+            None => DataDir::of_client(&args.node.data.data).trust(),
+        };
+        let trust = read_trust(&dir).with_context(|| {
+            format!(
+                "{} has to say for which ledger the key signs; --trust names another directory",
+                dir.display()
+            )
+        })?;
+        Ok(Self { key, trust })
+    }
 }
 
 impl What {

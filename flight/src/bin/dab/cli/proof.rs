@@ -69,6 +69,10 @@ pub(crate) struct NotarizeArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) key: Option<PathBuf>,
 
+    /// The trust directory of the ledger for which the key signs [default: that of the data directory]
+    #[arg(long, value_name = "DIR", requires = "key")]
+    pub(crate) trust: Option<PathBuf>,
+
     /// Where to write the proof [default: FILE.tlog-proof]
     #[arg(short, long, visible_alias = "out", value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,

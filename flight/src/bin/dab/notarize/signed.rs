@@ -5,7 +5,9 @@ use dab_flight::Client;
 use dab_flight::receipt_metadata::BoundReceipt;
 use dab_proof::leaf::{BodyDigest, Leaf, Subject};
 use dab_proof::note::SigningKey;
+use dab_proof::policy::Policy;
 use dab_proof::receipt::Receipt;
+use dab_proof::report::escape;
 use dab_storage::foreign_data::OPERATION;
 
 /// How often a leaf is signed anew because another one of its subject came first.
@@ -14,6 +16,8 @@ const DRAFTS_MAX: u32 = 16;
 /// What is signed.
 pub(super) struct Signed<'a> {
     pub(super) key: &'a SigningKey,
+    /// For which ledgers: those whose logs it lists.
+    pub(super) policy: &'a Policy,
     pub(super) subject: &'a Subject,
     pub(super) digest: BodyDigest,
     /// The number that it has to get; else the next, or the last where that is the same statement of this key.
@@ -25,6 +29,8 @@ pub(super) async fn notarize(client: &Client, signed: &Signed<'_>) -> Result<Bou
     let mut drafted: Option<(String, u64)> = None;
     for _ in 0..DRAFTS_MAX {
         let found = client.head(signed.subject).await?;
+        // the node says where the leaf is to stand, and could have one signed for a ledger that nobody has in mind
+        signed.check_origin(&found.origin)?;
         let head = found.proof.map(|proof| Receipt::parse(proof.as_bytes())).transpose()?;
         if let Some(leaf) = head.as_ref().map(|head| head.leaf.leaf())
             && (leaf.origin != found.origin || leaf.subject != *signed.subject)
@@ -76,6 +82,18 @@ pub(super) async fn notarize(client: &Client, signed: &Signed<'_>) -> Result<Bou
 }
 
 impl Signed<'_> {
+    fn check_origin(&self, origin: &str) -> Result<()> {
+        let trusted: Vec<_> = self.policy.logs().iter().map(|log| log.key.name()).collect();
+        if trusted.contains(&origin) {
+            return Ok(());
+        }
+        bail!(
+            "the node keeps the ledger {}, and the trust directory speaks of {}: nothing was signed",
+            escape(origin),
+            trusted.join(", ")
+        )
+    }
+
     /// Whether the subject's last leaf says the same, by the same key.
     fn is_said_by(&self, head: &Receipt) -> bool {
         let leaf = head.leaf.leaf();
