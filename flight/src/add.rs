@@ -171,6 +171,9 @@ fn refused(error: &StorageError) -> Status {
         StorageError::Ledger(dab_ledger::Error::Refused { subject, reason }) => {
             Status::permission_denied(format!("{subject} may not be written so: {reason}"))
         }
+        StorageError::OutcomeUnknown(dab_ledger::Error::Sequenced { leaf_index }) => {
+            not_certified(&format!("yet, sequenced as leaf {leaf_index}"))
+        }
         StorageError::OutcomeUnknown(_) => not_certified("yet"),
         StorageError::DiskFull => Status::unavailable("no space left on the ledger's disk: nothing was bound"),
         StorageError::Ledger(ledger) if ledger.is_retryable() => Status::unavailable(ledger.to_string()),

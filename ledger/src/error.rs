@@ -45,6 +45,14 @@ pub enum Error {
     /// notarized or not: propose the very same statements again.
     #[error("the ledger did not learn the outcome of the proposal; propose the same statements again")]
     OutcomeUnknown,
+    /// The proposal is sequenced: its leaves have their places, and nobody sees them, since no quorum of cosigners has certified
+    /// them for longer than one may wait. They will be certified when enough cosigners answer: propose the very same statements
+    /// again then. Should so many replicas lose their disks before that no quorum is left, they can still be lost.
+    #[error("the ledger has it as leaf {leaf_index}, sequenced and not certified yet: too few cosigners answer")]
+    Sequenced {
+        /// The place of its first leaf.
+        leaf_index: u64,
+    },
     /// No replica leads at the moment, or too much waits to be committed. Nothing was proposed; try again.
     #[error("the ledger has no leader that can take a proposal now")]
     NoLeader,
@@ -152,7 +160,12 @@ impl Error {
     pub fn is_retryable(&self) -> bool {
         matches!(
             self,
-            Error::Busy { .. } | Error::NoLeader | Error::NoQuorum | Error::OutcomeUnknown | Error::Stopped { .. }
+            Error::Busy { .. }
+                | Error::NoLeader
+                | Error::NoQuorum
+                | Error::OutcomeUnknown
+                | Error::Sequenced { .. }
+                | Error::Stopped { .. }
         )
     }
 }

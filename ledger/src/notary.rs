@@ -78,7 +78,7 @@ pub trait Notary: Send + Sync {
     /// # Errors
     ///
     /// [`Error::Busy`]: nothing was proposed. [`Error::Refused`]: a statement breaks a rule and nothing was notarized.
-    /// [`Error::Stopped`] and [`Error::OutcomeUnknown`]: the outcome is not known.
+    /// [`Error::Stopped`] and [`Error::OutcomeUnknown`]: the outcome is not known. [`Error::Sequenced`]: it waits for cosigners.
     async fn notarize(&self, proposal: Proposal) -> Result<Outcome, Error>;
 
     /// The same for a proposal that carries out a request, once: another one that does the same comes to nothing, at whichever

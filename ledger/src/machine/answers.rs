@@ -163,7 +163,7 @@ impl Machine {
         }
     }
 
-    /// Tells those who have waited for too long that nothing is known.
+    /// Tells those who have waited for too long what is known.
     pub(crate) fn expire(&mut self, now: u64) {
         let end = now + self.wait_limits.ticks_max;
         let is_over = |deadline: &mut Option<u64>| *deadline.get_or_insert(end) <= now;
@@ -187,7 +187,8 @@ impl Machine {
     }
 }
 
-/// The leaves of a proposal stand, and may be certified yet. A read that nothing covers has seen nothing.
+/// The leaves of a proposal have their places, and may be certified yet. A read that nothing covers has seen nothing, and a
+/// conflict names what nobody may hear of.
 fn give_up(answer: DecidedAnswer) {
     match answer {
         DecidedAnswer::Read(readers) => {
@@ -195,8 +196,15 @@ fn give_up(answer: DecidedAnswer) {
                 let _ = reader.send(Err(Error::NoQuorum));
             }
         }
-        DecidedAnswer::Proposal(answer, _) => {
-            let _ = answer.send(Err(Error::OutcomeUnknown));
+        DecidedAnswer::Proposal(answer, outcome) => {
+            let first = match &outcome {
+                DecidedOutcome::Accepted(leaves) => leaves.first(),
+                DecidedOutcome::Other(_) => None,
+            };
+            let error = first.map_or(Error::OutcomeUnknown, |(index, _)| Error::Sequenced {
+                leaf_index: index.0,
+            });
+            let _ = answer.send(Err(error));
         }
     }
 }

@@ -89,7 +89,7 @@ async fn a_node_alone_certifies_with_its_witness_and_not_without() {
     let parent = Some(receipts[0].leaf.hash());
     let second = statement(node.origin(), node.writer(), "table/t", 1, parent, "two");
     let told = node.notarize(propose(&second)).await.unwrap_err();
-    assert!(matches!(told, Error::OutcomeUnknown), "{told}");
+    assert!(matches!(told, Error::Sequenced { leaf_index: 1 }), "{told}");
     let subject = "table/t".parse().unwrap();
     let read = node.head(&subject).await.unwrap_err();
     assert!(matches!(read, Error::NoQuorum) && read.is_retryable(), "{read}");

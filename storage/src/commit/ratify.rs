@@ -58,9 +58,12 @@ pub(crate) async fn propose(ledger: &Ledger, proposal: Proposal, once: Option<On
             Ok(Outcome::Conflict(conflict)) => return Ok(Ratified::Conflict(conflict.subject)),
             // The same statements again get the receipts of the first time, if there was one.
             Err(dab_ledger::Error::OutcomeUnknown) if asked < PROPOSALS_MAX => {}
-            Err(error @ (dab_ledger::Error::OutcomeUnknown | dab_ledger::Error::Stopped { .. })) => {
-                return Err(Error::OutcomeUnknown(error));
-            }
+            // Nothing new can be learned before more cosigners answer, and that may take long.
+            Err(
+                error @ (dab_ledger::Error::OutcomeUnknown
+                | dab_ledger::Error::Sequenced { .. }
+                | dab_ledger::Error::Stopped { .. }),
+            ) => return Err(Error::OutcomeUnknown(error)),
             // These decide it: had the first answer been of a proposal that stands, this one would have found it.
             Err(error @ (dab_ledger::Error::CarriedOut { .. } | dab_ledger::Error::OtherStatement { .. })) => {
                 return Err(error.into());
@@ -138,10 +141,15 @@ mod tests {
     /// The first proposal may stand. A client that hears "busy" instead sends its rows again.
     #[tokio::test]
     async fn a_refusal_of_the_second_try_does_not_decide_what_the_first_left_open() {
-        use dab_ledger::Error::{Busy, OutcomeUnknown};
+        use dab_ledger::Error::{Busy, OutcomeUnknown, Sequenced};
         let decided = answered(vec![Busy { waiting: 1 }]).await;
         assert!(!matches!(decided, Error::OutcomeUnknown(_)), "{decided}");
         let open = answered(vec![OutcomeUnknown, Busy { waiting: 1 }]).await;
         assert!(matches!(open, Error::OutcomeUnknown(_)), "{open}");
+        let sequenced = answered(vec![OutcomeUnknown, Sequenced { leaf_index: 7 }]).await;
+        assert!(
+            matches!(sequenced, Error::OutcomeUnknown(Sequenced { leaf_index: 7 })),
+            "{sequenced}"
+        );
     }
 }

@@ -256,7 +256,12 @@ impl Client {
 
     fn failed(&mut self, mut open: Open, error: &Error, around: &mut Around<'_>) -> Check {
         let known = matches!(error, Error::Busy { .. } | Error::NoLeader | Error::NoRoom { .. });
-        if !known && !matches!(error, Error::OutcomeUnknown | Error::Stopped { .. }) {
+        if !known
+            && !matches!(
+                error,
+                Error::OutcomeUnknown | Error::Sequenced { .. } | Error::Stopped { .. }
+            )
+        {
             around.checker.refused(open.id, error)?;
         }
         around.report.unknown_outcomes += u64::from(!known);
