@@ -1,6 +1,6 @@
 //! Latency and throughput of notarizing, on the disk that holds the temporary directory (`TMPDIR` chooses another).
 //!
-//! `cargo bench -p dab-ledger --features testing`
+//! `cargo bench -p dab-ledger --features testing --bench notarize`
 //!
 //! Back to back is the harder case: ext4 does not give out an inode again for seconds after it was freed, and looks past
 //! all of them whenever a file is made, so thousands of replaced checkpoints make each new file dearer.

@@ -17,6 +17,8 @@ use dab_proof::leaf::{BodyDigest, Leaf, Subject};
 use dab_proof::note::SigningKey;
 use tempfile::TempDir;
 
+pub use crate::checked::believe_signatures;
+
 use crate::Error;
 use crate::node::{Node, NodeConfig, NodeLimits};
 use crate::notary::{Notary, Outcome, Proposal, Statement};

@@ -8,6 +8,7 @@ use dab_ledger::notary::{Notary, Outcome, Proposal, Statement};
 use dab_ledger::reader::LedgerReader;
 use dab_ledger::testing::statement;
 use dab_proof::hash::Hash;
+use dab_proof::leaf::{Leaf, SignedLeaf};
 use serde_json::{Value, json};
 use tokio::time::Instant as TokioInstant;
 
@@ -17,6 +18,8 @@ pub(crate) struct Load {
     pub(crate) clients: usize,
     /// Leaves a second of each client; as soon as the last is certified where it is `None`.
     pub(crate) per_second: Option<f64>,
+    /// Whether leaves are as long as others, with a signature that nobody makes and nobody checks.
+    pub(crate) unsigned: bool,
     /// Time before anything counts.
     pub(crate) warm_up: Duration,
     /// Time that counts.
@@ -28,6 +31,7 @@ impl Default for Load {
         Self {
             clients: 1,
             per_second: None,
+            unsigned: false,
             warm_up: Duration::from_secs(1),
             span: Duration::from_secs(5),
         }
@@ -69,6 +73,8 @@ pub(crate) struct Client {
     subject: String,
     sequence: u64,
     parent: Option<Hash>,
+    /// What all leaves are like, and the signature of one of them that all get, where nobody checks it.
+    unsigned: Option<(Leaf, Vec<u8>)>,
 }
 
 impl Client {
@@ -80,23 +86,46 @@ impl Client {
             subject,
             sequence: head.map_or(0, |head| head.sequence + 1),
             parent: head.map(|head| head.leaf_hash),
+            unsigned: None,
         }
+    }
+
+    /// The same, who signs one leaf only.
+    pub(crate) fn unsigned(mut self) -> Self {
+        let signed = self.sign().leaf;
+        let signature = signed.bytes()[signed.text().len()..].to_vec();
+        self.unsigned = Some((signed.leaf().clone(), signature));
+        self
     }
 
     /// Signs the next leaf.
     pub(crate) fn next(&mut self) -> Statement {
-        let (origin, writer) = (self.node.origin(), self.node.writer());
-        let next = statement(
-            origin,
-            writer,
-            &self.subject,
-            self.sequence,
-            self.parent,
-            "the body of a commit",
-        );
+        let next = match &self.unsigned {
+            Some((like, signature)) => self.leave_unsigned(like.clone(), signature),
+            None => self.sign(),
+        };
         self.sequence += 1;
         self.parent = Some(next.leaf.hash());
         next
+    }
+
+    fn sign(&self) -> Statement {
+        let (origin, writer) = (self.node.origin(), self.node.writer());
+        let body = "the body of a commit";
+        statement(origin, writer, &self.subject, self.sequence, self.parent, body)
+    }
+
+    fn leave_unsigned(&self, like: Leaf, signature: &[u8]) -> Statement {
+        let next = Leaf {
+            sequence: self.sequence,
+            parent: self.parent,
+            ..like
+        };
+        let bytes = [next.text().as_bytes(), signature].concat();
+        Statement {
+            leaf: SignedLeaf::from_bytes(&bytes).expect("a leaf"),
+            body: None,
+        }
     }
 
     /// Has it certified, and tries again where that may help.
@@ -123,7 +152,8 @@ pub(crate) async fn run(nodes: &[Arc<Node>], load: &Load) -> Answered {
     let mut clients = Vec::new();
     for number in 0..load.clients {
         let subject = format!("table/client-{number}");
-        clients.push(Client::new(&nodes[number % nodes.len()], subject).await);
+        let client = Client::new(&nodes[number % nodes.len()], subject).await;
+        clients.push(if load.unsigned { client.unsigned() } else { client });
     }
     let begin = Instant::now() + load.warm_up;
     let end = begin + load.span;

@@ -8,8 +8,9 @@ use lexopt::prelude::*;
 use crate::clients::Load;
 
 pub(crate) const USAGE: &str = "\
-replicas load [--clients N] [--per-second N] [--seconds N]
-                     leaves/s and submit-to-certified latency of four replicas
+replicas load [--clients N] [--per-second N] [--seconds N] [--unsigned]
+                     leaves/s and submit-to-certified latency of four replicas;
+                     with --unsigned nobody signs a leaf or checks one
 replicas failover [--rounds N]
                      time without an answer when the leader crashes
 replicas fill DIR [--leaves N]
@@ -39,6 +40,7 @@ impl Command {
             match argument {
                 Long("clients") => load.clients = arguments.value()?.parse()?,
                 Long("per-second") => load.per_second = Some(arguments.value()?.parse()?),
+                Long("unsigned") => load.unsigned = true,
                 Long("seconds") => load.span = Duration::from_secs_f64(arguments.value()?.parse()?),
                 Long("rounds") => rounds = arguments.value()?.parse()?,
                 Long("leaves") => leaves = arguments.value()?.parse()?,

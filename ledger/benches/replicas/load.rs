@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use dab_ledger::node::{Node, NodeLimits};
 use dab_ledger::reader::LedgerReader;
 use dab_ledger::testing::group::TestGroup;
-use dab_ledger::testing::statement;
+use dab_ledger::testing::{believe_signatures, statement};
 use dab_proof::writers::Writers;
 use serde_json::Value;
 
@@ -21,6 +21,9 @@ pub(crate) const REPLICAS: usize = 4;
 const CHECKS: u64 = 1000;
 
 pub(crate) async fn measure(load: &Load) -> Value {
+    if load.unsigned {
+        believe_signatures();
+    }
     let group = start().await;
     let nodes: Vec<_> = group.running().cloned().collect();
     let check = check_of_a_signature(&nodes[0]);

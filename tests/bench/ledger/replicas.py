@@ -5,10 +5,11 @@ import os
 import subprocess
 
 
-def load(folder, clients, per_second, seconds):
-    """What so many clients find who notarize, on a new ledger of four replicas."""
-    pace = ["--per-second", per_second] if per_second else []
-    return measure(folder, "load", "--clients", clients, "--seconds", seconds, *pace)
+def load(folder, clients, per_second, seconds, unsigned=False):
+    """What so many clients find who notarize, on a new ledger of four replicas; where nobody signs a leaf or checks one too."""
+    how = ["--per-second", per_second] if per_second else []
+    how += ["--unsigned"] if unsigned else []
+    return measure(folder, "load", "--clients", clients, "--seconds", seconds, *how)
 
 
 def measure(folder, *arguments):

@@ -14,6 +14,7 @@ mod client;
 mod coverage;
 mod faults;
 mod fetches;
+pub mod floors;
 mod ledger;
 mod liar;
 mod life;

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use dab_simulation::floors::{SEEDS, missed, wrong_with};
 use dab_simulation::{Report, many};
 
 /// Seeds between two lines of progress.
@@ -22,7 +23,7 @@ fn main() -> ExitCode {
             ("--seeds", Some(number)) => seeds = number,
             ("--from", Some(number)) => from = number,
             _ => {
-                eprintln!("usage: dab-simulation [--seeds N] [--from S]");
+                eprintln!("{}", usage());
                 return ExitCode::from(2);
             }
         }
@@ -30,8 +31,8 @@ fn main() -> ExitCode {
     let (mut all, mut broken) = (Report::default(), Vec::new());
     many(from..from + seeds, |run| {
         all.add(&run.report);
-        if let Some(violation) = run.violation {
-            println!("seed {} at step {}: {violation}", run.seed, run.steps);
+        if let Some(wrong) = wrong_with(&run) {
+            println!("{wrong}");
             broken.push(run.seed);
         }
         if all.runs.is_multiple_of(PROGRESS_SEEDS) {
@@ -42,9 +43,23 @@ fn main() -> ExitCode {
         println!("{count:>12} {name}");
     }
     println!("{}", all.coverage.table());
+    let missed = missed(&all);
+    missed.iter().for_each(|missed| println!("{missed}"));
     broken.sort_unstable();
-    println!("broken seeds: {broken:?}");
-    ExitCode::from(u8::from(!broken.is_empty()))
+    println!("broken seeds: {broken:?}; floors missed: {}", missed.len());
+    ExitCode::from(u8::from(!broken.is_empty() || !missed.is_empty()))
+}
+
+fn usage() -> String {
+    let planted = match cfg!(feature = "planted_bugs") {
+        true => "\n       dab-simulation --planted [BUG]    the seeds that each planted bug takes",
+        false => "",
+    };
+    format!(
+        "usage: dab-simulation [--seeds N] [--from S]    1000 seeds, from 1 on; exits with 1 where a rule is broken, or\n\
+         {:47}{SEEDS} seeds or more stay below a floor{planted}",
+        ""
+    )
 }
 
 /// Searches for each planted bug, or for the one named, and prints the table of the README.
