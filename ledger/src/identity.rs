@@ -197,6 +197,7 @@ impl Identity {
                 origin,
                 writers,
                 members: String::new(),
+                changes_bytes: 0,
             },
             membership: None,
         })
@@ -242,7 +243,7 @@ impl Identity {
             log,
             writer,
             trust: trust(dirs, &policy, &writers, &ledger)?,
-            settings: Settings::of(&membership.founded),
+            settings: Settings::of(&membership.founded, 0),
             membership: Some(membership),
         })
     }

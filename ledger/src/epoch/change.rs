@@ -39,6 +39,13 @@ pub struct NewWriter {
     pub globs: Vec<String>,
 }
 
+impl Change {
+    /// Whether nobody comes, and no key.
+    pub(crate) fn only_takes_away(&self) -> bool {
+        self.joins.is_none() && self.registers.is_none()
+    }
+}
+
 impl NewWriter {
     fn line(&self) -> String {
         format!("{} {}\n", self.key, self.globs.join(" "))

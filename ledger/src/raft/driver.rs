@@ -109,21 +109,23 @@ impl Driver {
         election_seed: u64,
     ) -> Result<Self, Error> {
         check_fit(&raft_log, applied)?;
+        let unbound = planted("a message to a follower has no bound");
         let config = Config {
             id,
             election_tick: limits.election_ticks,
             heartbeat_tick: limits.heartbeat_ticks,
             applied: applied.index,
-            max_size_per_msg: match planted("a message to a follower has no bound") {
-                true => u64::MAX,
-                false => limits.message_bytes_max,
-            },
+            max_size_per_msg: if unbound { u64::MAX } else { limits.message_bytes_max },
             max_inflight_msgs: limits.inflight_messages_max,
             check_quorum: true,
             pre_vote: true,
             // it would join messages without a bound, and the transport drops what is too long; proposals are grouped before
             batch_append: false,
-            max_uncommitted_size: limits.uncommitted_bytes_max,
+            max_uncommitted_size: if unbound {
+                u64::MAX
+            } else {
+                limits.uncommitted_bytes_max
+            },
             max_committed_size_per_ready: limits.committed_bytes_per_ready_max,
             ..Config::default()
         };

@@ -110,10 +110,8 @@ pub(crate) fn admit(
         MessageType::MsgHeartbeat if message.commit > last_index && !planted("any commit index is believed") => {
             Err(Refusal::Commit)
         }
-        MessageType::MsgAppendResponse
-            if (message.index > last_index || message.reject_hint > last_index)
-                && !planted("any acknowledgement is believed") =>
-        {
+        // raft-rs would send whoever says so what is not there
+        MessageType::MsgAppendResponse if message.index > last_index || message.reject_hint > last_index => {
             Err(Refusal::Commit)
         }
         MessageType::MsgAppend => check_append(node, agreed, message),
@@ -185,10 +183,10 @@ fn check_append(node: &RawNode<RaftStorage>, agreed: Option<&Settings>, message:
             return Err(Refusal::Entries);
         }
         (index, term) = (entry.index, entry.term);
-        // raft-rs panics where a committed entry would be replaced
+        // raft-rs replaces no committed entry, and takes this for an old message; but only a liar sends it
         let committed = entry.index <= raft_log.committed && entry.index >= raft_log.first_index();
         let differs = committed && raft_log.term(entry.index).is_ok_and(|ours| ours != entry.term);
-        if differs && !planted("a committed entry may be replaced") {
+        if differs {
             return Err(Refusal::Contradiction);
         }
     }

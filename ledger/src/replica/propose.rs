@@ -76,10 +76,8 @@ impl Replica {
             self.queue.clear();
             return Ok(());
         }
-        if self.machine.settings()?.is_none()
-            && !self.propose_settings()?
-            && !planted("proposals do not wait for settings")
-        {
+        let settled = self.machine.settings()?.is_some() || planted("a ledger begins without settings");
+        if !settled && !self.propose_settings()? {
             // without settings every proposal would be refused, for a reason that is none of its client's
             return Ok(());
         }

@@ -10,7 +10,7 @@ use dab_proof::writers::Writers;
 use super::check::{Refusal, check};
 use super::entry::{Content, ProposalBytes, Settings};
 use super::heads::{Cover, MapOfEntry, MapStep};
-use super::members;
+use super::members::{self, Begun};
 use super::requests::{CarriedOut, read_once};
 use super::view::{Placed, StateView};
 use crate::Error;
@@ -207,8 +207,8 @@ impl GroupState<'_> {
             && leaf.leaf().subject.is_members()
         {
             match self.judge_members(leaf, body.as_ref()) {
-                Ok(epoch) => {
-                    self.effects.settings = Some(Settings::of(&epoch));
+                Ok(Begun { epoch, changes_bytes }) => {
+                    self.effects.settings = Some(Settings::of(&epoch, changes_bytes));
                     self.effects.epoch = Some(epoch);
                 }
                 Err(refusal) => return Ok(Verdict::Refused(refusal)),
@@ -240,7 +240,7 @@ impl GroupState<'_> {
     }
 
     /// Such a leaf ends its entry, so that each replica has the tree that the old members certify last.
-    fn judge_members(&self, leaf: &SignedLeaf, body: Option<&Bytes>) -> Result<Epoch, Refusal> {
+    fn judge_members(&self, leaf: &SignedLeaf, body: Option<&Bytes>) -> Result<Begun, Refusal> {
         match self.view.settings() {
             Some(settings) if self.is_last => members::judge(settings, leaf, body, self.next_index()),
             _ => Err(Refusal {

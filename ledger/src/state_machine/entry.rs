@@ -13,7 +13,7 @@
 //! message Proposal { repeated Statement statements = 1; bytes request = 2; Once once = 3; }
 //! message Once { bytes request = 1; bytes statement = 2; }
 //! message Statement { bytes leaf = 1; optional bytes body = 2; }
-//! message Settings { string origin = 1; string writers = 2; string members = 3; }
+//! message Settings { string origin = 1; string writers = 2; string members = 3; uint64 changes_bytes = 4; }
 //! ```
 
 use dab_proof::epoch::EpochText;
@@ -101,12 +101,16 @@ pub(crate) struct Settings {
     /// writes.
     #[prost(string, tag = "3")]
     pub(crate) members: String,
+    /// Bytes that all changes of the epoch so far come to at most, each with its proof; zero in an entry.
+    #[prost(uint64, tag = "4")]
+    pub(crate) changes_bytes: u64,
 }
 
 impl Settings {
-    /// Those of an epoch.
-    pub(crate) fn of(epoch: &Epoch) -> Self {
+    /// Those of an epoch that a change begins, with which all changes come to `changes_bytes`.
+    pub(crate) fn of(epoch: &Epoch, changes_bytes: u64) -> Self {
         Self {
+            changes_bytes,
             origin: epoch.text.origin.clone(),
             writers: epoch.text.writers.clone(),
             members: epoch.text.text(),

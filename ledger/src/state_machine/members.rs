@@ -1,7 +1,7 @@
 //! Leaves that change who certifies or who writes: which of them a replica takes.
 
 use bytes::Bytes;
-use dab_proof::epoch::EpochNote;
+use dab_proof::epoch::{CHANGES_BYTES_MAX, EpochNote};
 use dab_proof::leaf::{SignedLeaf, Subject};
 use dab_proof::tree::LeafIndex;
 
@@ -37,6 +37,21 @@ pub(crate) fn may_enter(
     Ok(judge(settings, leaf, statement.body.as_ref(), index).map(|_| ()))
 }
 
+/// Bytes of a change's proof at most, but for its cosignatures: the leaf, the checkpoint and the path.
+const PROOF_BYTES_MAX: usize = 6 << 10;
+/// Bytes of a cosignature's line at most, but for its name.
+const COSIGNATURE_BYTES_MAX: usize = 128;
+/// Of what all changes may come to, the part that is kept for those by which somebody leaves or a key is revoked.
+const CHANGES_RESERVED_BYTES: u64 = 1 << 20;
+
+/// An epoch that begins.
+#[derive(Debug)]
+pub(super) struct Begun {
+    pub(super) epoch: Epoch,
+    /// What all changes come to with its own.
+    pub(super) changes_bytes: u64,
+}
+
 /// Judges a change whose form is right and which follows on the last one, as the leaf at `index`; gives the epoch that it
 /// begins.
 pub(super) fn judge(
@@ -44,7 +59,7 @@ pub(super) fn judge(
     leaf: &SignedLeaf,
     body: Option<&Bytes>,
     index: LeafIndex,
-) -> Result<Epoch, Refusal> {
+) -> Result<Begun, Refusal> {
     let refused = |reason: String| Refusal {
         subject: Some(Subject::members()),
         reason,
@@ -54,9 +69,30 @@ pub(super) fn judge(
     let now = settings
         .epoch_before(next)
         .map_err(|error| refused(error.to_string()))?;
-    let judged = now.change_to(next).and_then(|_| now.check_approved(&note));
-    let begun = judged.and_then(|()| Epoch::begun(next, index));
-    begun.map_err(|error| refused(error.to_string()))
+    let change = now.change_to(next).map_err(|error| refused(error.to_string()))?;
+    now.check_approved(&note).map_err(|error| refused(error.to_string()))?;
+    let epoch = Epoch::begun(next, index).map_err(|error| refused(error.to_string()))?;
+    let changes_bytes = settings.changes_bytes + change_bytes_max(&now, body);
+    // whoever follows the ledger from its beginning reads all of them, and so does a replica that catches up
+    let reserved = if change.only_takes_away() {
+        0
+    } else {
+        CHANGES_RESERVED_BYTES
+    };
+    if changes_bytes + reserved > CHANGES_BYTES_MAX as u64 {
+        return Err(refused(format!(
+            "the changes that a ledger can have come to at most {CHANGES_BYTES_MAX} bytes, with {reserved} of them kept for members \
+             who leave and keys that are revoked; with this one they would come to {changes_bytes}"
+        )));
+    }
+    Ok(Begun { epoch, changes_bytes })
+}
+
+/// Bytes of a change with the proof that those who certify now make.
+fn change_bytes_max(now: &Epoch, body: Option<&Bytes>) -> u64 {
+    let cosigners = now.policy().witnesses().iter();
+    let cosignatures = cosigners.map(|cosigner| cosigner.key.name().len() + COSIGNATURE_BYTES_MAX);
+    (body.map_or(0, Bytes::len) + PROOF_BYTES_MAX + cosignatures.sum::<usize>()) as u64
 }
 
 /// The body of such a leaf, which has to come with it.

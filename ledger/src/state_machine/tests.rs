@@ -89,6 +89,7 @@ impl World {
             origin: ORIGIN.to_owned(),
             writers,
             members: String::new(),
+            changes_bytes: 0,
         });
         Self {
             writer,
@@ -402,6 +403,7 @@ fn the_bytes_of_an_entry_are_pinned() {
         origin: "o".to_owned(),
         writers: "w".to_owned(),
         members: String::new(),
+        changes_bytes: 0,
     });
     assert_eq!(settings.to_bytes(), b"\x08\x01\x1a\x06\x0a\x01o\x12\x01w");
     let Some(Content::Group(mut group)) = group.content else {

@@ -25,8 +25,8 @@ use crate::reader::Head;
 use crate::replica::Replica;
 use crate::replica::open::ReplicaConfig;
 use crate::shared::Shared;
-use crate::state_machine::Settings;
 use crate::state_machine::entry::ProposalBytes;
+use crate::state_machine::{Settings, StateView};
 
 /// What one core is made from.
 #[derive(Clone, Debug)]
@@ -111,6 +111,7 @@ impl Core {
                 origin: config.log.name().to_owned(),
                 writers: config.writers.clone(),
                 members: String::new(),
+                changes_bytes: 0,
             },
             log: config.log,
             cosigner: Some(config.cosigner),
@@ -155,6 +156,15 @@ impl Core {
     /// [`Error::State`].
     pub fn head(&self, subject: &Subject) -> Result<Option<Head>, Error> {
         self.shared.head(subject)
+    }
+
+    /// The last leaf of a subject, certified or not, as the state database has it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::State`].
+    pub fn applied_head(&self, subject: &Subject) -> Result<Option<Head>, Error> {
+        self.shared.read(|_, state| state.head(subject))
     }
 
     /// The last certified checkpoint.

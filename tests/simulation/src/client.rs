@@ -11,7 +11,7 @@ use tokio::sync::oneshot::Receiver;
 use tokio::sync::oneshot::error::TryRecvError;
 
 use crate::checker::{Checker, ProposalId, Proposed};
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, subject};
 use crate::replica::Machine;
 use crate::report::Report;
 use crate::rng::Rng;
@@ -89,7 +89,6 @@ impl Around<'_> {
 
 impl Client {
     pub(crate) fn new(number: usize, subjects: usize) -> Self {
-        let subject = |at| Subject::table(&format!("t{at}")).expect("a good subject");
         Self {
             subjects: (0..subjects).map(subject).collect(),
             views: BTreeMap::new(),

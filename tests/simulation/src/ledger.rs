@@ -1,5 +1,6 @@
 //! The keys and papers of the simulated ledger: the same in every run.
 
+use dab_proof::leaf::Subject;
 use dab_proof::note::SigningKey;
 use dab_proof::trust::Trust;
 
@@ -7,6 +8,14 @@ use dab_proof::trust::Trust;
 pub(crate) const REPLICAS: u64 = 4;
 /// Cosignatures that certify.
 pub(crate) const QUORUM: u64 = 3;
+
+/// Subjects that clients write, at most.
+pub(crate) const SUBJECTS_MAX: usize = 4;
+
+/// One of the subjects.
+pub(crate) fn subject(number: usize) -> Subject {
+    Subject::table(&format!("t{number}")).expect("a good subject")
+}
 
 /// Who signs in the simulated ledger.
 #[derive(Clone, Debug)]

@@ -69,7 +69,7 @@ fn search_planted(only: Option<&str>) -> ExitCode {
     use dab_simulation::planted::{BUGS, Bug, Found, search_all};
 
     const SEARCHES: u64 = 3;
-    const SEEDS_MAX: u64 = 60;
+    const SEEDS_MAX: u64 = 100;
     let bugs: Vec<Bug> = BUGS
         .into_iter()
         .filter(|bug| only.is_none_or(|only| bug.name == only))

@@ -3,10 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
-use dab_ledger::peer::PeerLimits;
 
 use crate::report::Report;
 use crate::rng::Rng;
+
+/// Bytes of the longest message that passes. The transport lets 20 MiB through, for raft snapshots of ledgers that have changed
+/// often; no other message comes near that, and this ledger never changes.
+const MESSAGE_BYTES_MAX: usize = 4 << 20;
 
 /// A message under way.
 #[derive(Clone, Debug)]
@@ -53,7 +56,7 @@ impl Network {
             queue: BTreeMap::new(),
             sent: 0,
             cut: BTreeSet::new(),
-            message_bytes_max: PeerLimits::default().message_bytes_max,
+            message_bytes_max: MESSAGE_BYTES_MAX,
         }
     }
 

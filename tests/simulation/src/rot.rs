@@ -1,9 +1,11 @@
 //! What becomes of a replica one bit of whose files has flipped while it was down.
 
+use dab_ledger::Error;
+use dab_ledger::reader::Head;
 use dab_ledger::testing::core::{Core, CoreState};
 use dab_ledger::testing::rot::Bit;
 
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, SUBJECTS_MAX, subject};
 use crate::replica::{Machine, Stop, caught};
 use crate::rng::Rng;
 use crate::scenario::CoreLimits;
@@ -19,8 +21,8 @@ pub enum Rotten {
     Broken(String),
 }
 
-/// Everything in a core that its disk decides.
-type Contents = (CoreState, Vec<Option<(u64, [u8; 32])>>);
+/// Everything in a core that its disk decides: how it stands, its raft entries, and what it would tell readers.
+type Contents = (CoreState, Vec<Option<(u64, [u8; 32])>>, Vec<Option<Head>>);
 
 /// Starts a replica, which is down, on two copies of its disk, one of them with the bit flipped.
 pub(crate) fn start_rotten(machine: &Machine, ledger: &Ledger, limits: CoreLimits, bit: &Bit) -> Rotten {
@@ -34,8 +36,8 @@ pub(crate) fn start_rotten(machine: &Machine, ledger: &Ledger, limits: CoreLimit
     let path = bit.path.display().to_string();
     // within public/ files go by the name that auditors give them
     let name = path.strip_prefix("public/").unwrap_or(&path);
-    let sound = start(false).map(|mut core| contents(&mut core));
-    let rotten = start(true).map(|mut core| contents(&mut core));
+    let begun = |rotten: bool| start(rotten).and_then(|mut core| contents(&mut core).map_err(Stop::Error));
+    let (sound, rotten) = (begun(false), begun(true));
     match (sound, rotten) {
         (Err(_), _) => Rotten::Broken("it does not start without the flipped bit".to_owned()),
         (Ok(sound), Ok(rotten)) if sound == rotten => Rotten::Harmless,
@@ -45,11 +47,12 @@ pub(crate) fn start_rotten(machine: &Machine, ledger: &Ledger, limits: CoreLimit
     }
 }
 
-fn contents(core: &mut Core) -> Contents {
+fn contents(core: &mut Core) -> Result<Contents, Error> {
     let mut state = core.state();
     // a checkpoint that is passed over as torn is certified again
     state.certified = 0;
     let entries = (state.raft_base + 1..=state.raft_last).map(|index| core.raft_entry(index));
     let entries = entries.collect();
-    (state, entries)
+    let heads = (0..SUBJECTS_MAX).map(|number| core.applied_head(&subject(number)));
+    Ok((state, entries, heads.collect::<Result<_, _>>()?))
 }

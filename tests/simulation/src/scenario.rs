@@ -1,7 +1,7 @@
 //! What kind of run a seed stands for.
 
 use crate::checker::Voters;
-use crate::ledger::REPLICAS;
+use crate::ledger::{REPLICAS, SUBJECTS_MAX};
 use crate::network::Weather;
 use crate::rng::Rng;
 
@@ -91,7 +91,7 @@ impl Scenario {
             fault_rate: *rng.pick(&[5, 15, 40, 100]),
             steps: 4000,
             clients: 3 + rng.below(4),
-            subjects: 1 + rng.below(4),
+            subjects: 1 + rng.below(SUBJECTS_MAX),
             limits: CoreLimits {
                 flush_entries: *rng.pick(&[3, 20, 1000]),
                 segment_bytes: *rng.pick(&[4 << 10, 64 << 10]),

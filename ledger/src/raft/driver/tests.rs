@@ -181,6 +181,7 @@ fn settings_that_the_founding_does_not_have_come_in_from_nobody() {
         origin: "dab/test".to_owned(),
         writers: writers.to_owned(),
         members: String::new(),
+        changes_bytes: 0,
     };
     let append = |settings: Settings| {
         let mut message = Message {

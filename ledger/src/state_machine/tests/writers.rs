@@ -1,6 +1,6 @@
 //! Keys that come and go by the ledger's own leaves, and what a leader could make of the order of an entry.
 
-use dab_proof::epoch::EPOCH_OPERATION;
+use dab_proof::epoch::{CHANGES_BYTES_MAX, EPOCH_OPERATION};
 use dab_proof::leaf::{BodyDigest, Leaf};
 use dab_proof::note::SignedNote;
 
@@ -120,4 +120,30 @@ fn settings_do_not_undo_what_the_ledger_has_changed() {
         world.take(Content::Settings(settings));
         assert_eq!(world.settings, Some(now.clone()));
     }
+}
+
+/// Whoever begins to follow the ledger reads all changes, and a replica that catches up is told all of them at once.
+#[test]
+fn changes_end_where_nobody_could_read_them_any_more_and_taking_away_ends_last() {
+    let mut world = world();
+    accepted(world.propose_one(vec![world.change(&registers("digest/*"))]));
+    let first = world.settings.as_ref().unwrap().changes_bytes;
+    let text = world.settings.as_ref().unwrap().members.len() as u64;
+    assert!(
+        first > text && first < text + (8 << 10),
+        "{first} for a text of {text} bytes"
+    );
+    let nearly = CHANGES_BYTES_MAX as u64 - (1 << 20);
+    world.settings.as_mut().unwrap().changes_bytes = nearly;
+    let another = Change {
+        registers: Some(NewWriter {
+            key: SigningKey::generate("another", &[61; 32]).unwrap().verifier().clone(),
+            globs: vec!["digest/*".to_owned()],
+        }),
+        ..Change::default()
+    };
+    let registration = world.change(&another);
+    assert!(refused(world.propose_one(vec![registration])).contains("1048576 of them kept for members who leave"));
+    accepted(world.propose_one(vec![world.change(&revokes())]));
+    assert!(world.settings.as_ref().unwrap().changes_bytes > nearly);
 }

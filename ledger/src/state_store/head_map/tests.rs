@@ -47,6 +47,7 @@ impl World {
             origin,
             writers,
             members: String::new(),
+            changes_bytes: 0,
         }));
         world
     }

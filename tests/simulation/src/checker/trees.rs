@@ -42,7 +42,7 @@ impl Checker {
             let text = leaf.leaf();
             if let Some(before) = found.insert(leaf.hash(), index) {
                 let what = format!("one leaf stands at {before} and at {index}");
-                self.broken(Rule::OneLeaf, what)?;
+                self.broken(Rule::OnePlace, what)?;
             }
             let before = heads.insert(text.subject.as_str().to_owned(), (text.sequence, leaf.hash()));
             let expected = before.map_or((0, None), |(sequence, hash)| (sequence + 1, Some(hash)));
