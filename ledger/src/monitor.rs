@@ -4,6 +4,7 @@
 //! ```text
 //! STATE/lock                     held by the one process that monitors into this directory
 //! STATE/checkpoint               the last checkpoint accepted, as it came: any other tool can read it
+//! STATE/policy                   the policy of that look: where another one is trusted since, its operator is told
 //! STATE/pending/<n>              checkpoints that were certified and could not be followed to yet
 //! STATE/heads                    the last leaf of each subject in its tree; derived, and read again where it is lost
 //! STATE/evidence/<kind>-<digest>/...    what raised an alarm
@@ -19,7 +20,8 @@ use std::time::UNIX_EPOCH;
 
 use dab_proof::checkpoint::SignedCheckpoint;
 use dab_proof::monitor::{Alarm, AlarmKind, Heads, Known, PENDING_MAX, Pending, Seen};
-use dab_proof::policy::Policy;
+use dab_proof::note::VerifierKey;
+use dab_proof::policy::{Certification, Policy};
 
 use crate::Error;
 use crate::clock::AHEAD_S_MAX;
@@ -56,27 +58,77 @@ impl MonitorState {
         })
     }
 
-    /// What was accepted last; `None` before the first look.
+    /// What was accepted last; `None` before the first look. It counts under the policy of now, or under that of the look which
+    /// accepted it, where the ledger has changed since who certifies and is still the same.
     ///
     /// # Errors
     ///
-    /// [`Error::Setting`] when the stored checkpoint does not count under this policy.
+    /// [`Error::Setting`] when the stored checkpoint counts under neither.
     pub fn load(&self, policy: &Policy) -> Result<Option<Known>, Error> {
         let path = self.checkpoint();
         let Some(bytes) = durable::read(&path)? else {
             return Ok(None);
         };
-        let refused = |error: dab_proof::Error| {
-            let reason = format!("what was accepted last does not count under this policy: {error}");
-            Error::setting(&path, reason)
-        };
-        let signed = SignedCheckpoint::parse(&bytes).map_err(refused)?;
-        policy.verify(&signed).map_err(refused)?;
+        let signed = self.counted(&path, &bytes, policy, "what was accepted last")?;
         let root = &signed.checkpoint().root;
         let heads = durable::read(&self.dir.join("heads"))?;
         // damaged heads are like lost ones: the ledger has them all
         let heads = heads.and_then(|bytes| Heads::parse(&bytes, root).ok().flatten());
         Ok(Some(Known { signed, heads }))
+    }
+
+    /// The policy of the last look that found all good; `None` before the first, and where an earlier release took it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Setting`] for a file that is no policy.
+    pub fn policy_before(&self) -> Result<Option<Policy>, Error> {
+        let path = self.policy();
+        let policy = durable::read(&path)?.map(Policy::parse).transpose();
+        policy.map_err(|error| Error::setting(&path, error.to_string()))
+    }
+
+    /// Makes durable that a look found all good under this policy, and that whoever has to know has been told of it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`].
+    pub fn keep_policy(&self, text: &[u8]) -> Result<(), Error> {
+        match durable::read(&self.policy())? {
+            Some(kept) if kept == text => Ok(()),
+            _ => durable::write(&self.policy(), text, Access::Owner),
+        }
+    }
+
+    /// Reads a stored checkpoint, which has to count.
+    fn counted(&self, path: &Path, bytes: &[u8], policy: &Policy, what: &str) -> Result<SignedCheckpoint, Error> {
+        let refused = |error: dab_proof::Error| {
+            let reason = format!("{what} does not count under this policy: {error}");
+            Error::setting(path, reason)
+        };
+        let signed = SignedCheckpoint::parse(bytes).map_err(refused)?;
+        self.counting(&signed, policy).map_err(|error| match error {
+            Error::Proof(error) => refused(error),
+            error => error,
+        })?;
+        Ok(signed)
+    }
+
+    /// What a checkpoint amounts to under the policy of now, or else under the one before, of the same log; with that policy.
+    fn counting(&self, signed: &SignedCheckpoint, policy: &Policy) -> Result<(Certification, Policy), Error> {
+        let refused = match policy.verify(signed) {
+            Ok(certification) => return Ok((certification, policy.clone())),
+            Err(error) => error,
+        };
+        let is_log = |policy: &Policy, key: &VerifierKey| policy.logs().iter().any(|log| log.key == *key);
+        let before = self.policy_before()?.filter(|before| {
+            let mut logs = before.logs().iter().map(|log| &log.key);
+            logs.any(|key| key.name() == signed.checkpoint().origin && is_log(policy, key))
+        });
+        match before.map(|before| (before.verify(signed), before)) {
+            Some((Ok(certification), before)) => Ok((certification, before)),
+            _ => Err(refused.into()),
+        }
     }
 
     /// What was shown and could not be followed to.
@@ -91,15 +143,7 @@ impl MonitorState {
             let Some(bytes) = durable::read(&path)? else {
                 break;
             };
-            let signed = SignedCheckpoint::parse(&bytes).and_then(|signed| {
-                policy.verify(&signed)?;
-                Ok(signed)
-            });
-            let refused = |error| {
-                let reason = format!("what was shown does not count under this policy: {error}");
-                Error::setting(&path, reason)
-            };
-            shown.push(signed.map_err(refused)?);
+            shown.push(self.counted(&path, &bytes, policy, "what was shown")?);
         }
         Ok(Pending::new(shown))
     }
@@ -153,7 +197,7 @@ impl MonitorState {
     ///
     /// [`Error::Io`].
     pub fn last_sign(&self, known: &Known, policy: &Policy) -> Result<LastSign, Error> {
-        let certification = policy.verify(&known.signed)?;
+        let (certification, policy) = self.counting(&known.signed, policy)?;
         if let Some(time) = policy.quorum_time_unix_s(&certification) {
             return Ok(LastSign::Cosigned(time));
         }
@@ -184,6 +228,10 @@ impl MonitorState {
         durable::create_dir(&dir, Access::Owner)?;
         let piece = evidence::keep(&dir, alarm.kind.word(), &files, Access::Owner)?;
         Ok(piece.map(|piece| piece.folder))
+    }
+
+    fn policy(&self) -> PathBuf {
+        self.dir.join("policy")
     }
 
     fn pending(&self, place: usize) -> PathBuf {

@@ -21,7 +21,7 @@ use crate::error::Error;
 use crate::fork::{Relation, compare};
 use crate::policy::Certification;
 use crate::source::Source;
-use crate::tree::TreeSize;
+use crate::tree::{LeafIndex, TreeSize};
 use crate::trust::Trust;
 
 /// What a monitor holds a ledger against.
@@ -55,6 +55,8 @@ pub struct Seen {
     pub leaves: u64,
     /// Those by name of their writer.
     pub written: BTreeMap<String, u64>,
+    /// Those that change who certifies or who writes.
+    pub changes: Vec<LeafIndex>,
 }
 
 impl Seen {
@@ -117,14 +119,15 @@ fn follow(
         _ => TreeSize(0),
     };
     let heads = known.and_then(|known| known.heads.clone()).unwrap_or_default();
-    let (heads, written) = leaves::read(source, expected, &signed, start, heads)?;
+    let read = leaves::read(source, expected, &signed, start, heads)?;
     let seen = known.map_or(0, |known| known.signed.checkpoint().size.0);
     Ok(Seen {
         leaves: signed.checkpoint().size.0 - seen,
         signed,
         certification,
-        heads,
-        written,
+        heads: read.heads,
+        written: read.written,
+        changes: read.changes,
     })
 }
 
@@ -140,7 +143,13 @@ fn read_checkpoint(source: &dyn Source, trust: &Trust) -> Result<(SignedCheckpoi
         Ok((signed, certification))
     });
     verified.map_err(|error| {
-        let reason = format!("the checkpoint does not count: {error}");
+        let hint = match error {
+            Error::QuorumNotMet { .. } => {
+                "; where others certify now, follow the ledger's changes first (dab-verify follow)"
+            }
+            _ => "",
+        };
+        let reason = format!("the checkpoint does not count: {error}{hint}");
         Trouble::from(Alarm::new(AlarmKind::Bad, reason).file("checkpoint", bytes))
     })
 }

@@ -11,6 +11,7 @@
 //! listed log signed it and the quorum of witnesses cosigned it. A name is defined before it is used, and is a member
 //! of at most one group, so a witness counts once. Log keys are of type 0x01, witness keys of type 0x04.
 
+mod outside;
 mod parse;
 mod quorum;
 

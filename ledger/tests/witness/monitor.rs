@@ -113,6 +113,35 @@ fn a_stored_checkpoint_of_another_policy_is_refused() {
     );
 }
 
+/// Otherwise every change of who certifies would end a monitor for good.
+#[test]
+fn a_checkpoint_of_the_policy_before_is_gone_on_from_where_the_ledger_is_the_same() {
+    let dir = tempfile::tempdir().unwrap();
+    let [mut two, mut three] = [2, 3].map(TinyLedger::with_cosigners);
+    for ledger in [&mut two, &mut three] {
+        ledger.append(&dab_proof::leaf::Subject::catalog(), b"body", None, "WRITE");
+    }
+    let (before, now) = (two.trust().policy, three.trust().policy);
+    let state = MonitorState::open(dir.path()).unwrap();
+    assert!(state.policy_before().unwrap().is_none());
+    state.store(None, &see(&two, None), &before).unwrap();
+    state.store_pending(&Pending::new([two.checkpoint()])).unwrap();
+    assert!(state.load(&now).is_err(), "nobody knows what it was accepted under");
+    state.keep_policy(two.policy_text().as_bytes()).unwrap();
+    let known = state.load(&now).unwrap().unwrap();
+    assert_eq!(known.signed, two.checkpoint());
+    assert_eq!(state.load_pending(&now).unwrap().shown(), [two.checkpoint()]);
+    assert_eq!(
+        state.last_sign(&known, &now).unwrap(),
+        state.last_sign(&known, &before).unwrap()
+    );
+    // another ledger's policy, or that of the same name with another key, changes nothing
+    let other = Policy::parse("quorum none\n").unwrap();
+    assert!(state.load(&other).is_err() && state.load_pending(&other).is_err());
+    state.keep_policy(three.policy_text().as_bytes()).unwrap();
+    assert!(state.load(&now).is_err());
+}
+
 #[test]
 fn with_cosigners_the_quorum_s_time_counts_and_without_only_growth() {
     let dir = tempfile::tempdir().unwrap();
@@ -205,6 +234,7 @@ fn nobody_else_reads_what_a_monitor_keeps() {
     let kept = MonitorState::open(&state).unwrap();
     kept.store(None, &see(&whole, None), &whole.trust().policy).unwrap();
     kept.store_pending(&Pending::new([whole.checkpoint()])).unwrap();
+    kept.keep_policy(whole.policy_text().as_bytes()).unwrap();
     kept.keep(&Alarm::new(AlarmKind::Bad, "reason").file("checkpoint", b"a".to_vec()))
         .unwrap();
     assert_closed(&state);

@@ -15,6 +15,7 @@ use dab_ledger::clock::{Clock, SystemClock};
 use dab_ledger::monitor::MonitorState;
 use dab_proof::files::{DirSource, LedgerPlace, ledger_place, read_trust};
 use dab_proof::monitor::{Alarm, AlarmKind, Expected, HEADS_MAX, Heads, Known, Pending, Seen, Trouble, look};
+use dab_proof::policy::Policy;
 use dab_proof::report::{LINE_CHARS_MAX, escape};
 use dab_proof::trust::Trust;
 
@@ -49,10 +50,16 @@ Exit codes:
       cosigners, no new cosignatures, else no growth
   13  writer: a leaf by somebody who is not expected, or on what they may not
   14  bad: a checkpoint, tile or leaf that does not hold
+  15  witnesses: all is good, and TRUST/policy asks for other witnesses outside
+      than at the last look; said once, the next start goes on
   64  the command line is wrong
 
+Where a ledger changes who certifies, its checkpoints soon do not count under the
+policy before: `dab-verify follow` has the trust directory follow, tells who
+comes and goes, and the monitor goes on from what it had accepted.
+
 COMMAND runs in a shell, with these in its environment:
-  DAB_ALARM           fork, shrunk, stalled, writer or bad
+  DAB_ALARM           fork, shrunk, stalled, writer, bad or witnesses
   DAB_ALARM_REASON    what is wrong, in plain words
   DAB_ALARM_EVIDENCE  the folder of the evidence; empty when none was kept
   DAB_ALARM_LEDGER    where the ledger was read";
@@ -103,6 +110,8 @@ pub(crate) struct MonitorArgs {
 struct Monitor<'a> {
     args: &'a MonitorArgs,
     trust: Trust,
+    /// The policy as the trust directory has it.
+    policy: Vec<u8>,
     /// Where the ledger is read, as it was named.
     place: String,
     source: LedgerFiles,
@@ -131,6 +140,20 @@ pub(crate) fn run(args: &MonitorArgs) -> Result<ExitCode> {
         if let Some(alarm) = alarm.map_or_else(|| monitor.stalled(), |alarm| Ok(Some(alarm)))? {
             return monitor.call_out(&alarm);
         }
+        if monitor.unread.is_none() {
+            let told = monitor
+                .witnesses_changed()?
+                .map(|alarm| monitor.call_out(&alarm))
+                .transpose()?;
+            // only now: a crash before has it told once more
+            monitor
+                .state
+                .keep_policy(&monitor.policy)
+                .context("cannot keep the policy")?;
+            if let Some(exit) = told {
+                return Ok(exit);
+            }
+        }
         if args.once {
             return Ok(ExitCode::from(if monitor.checked_all() { 0 } else { UNDECIDED }));
         }
@@ -140,8 +163,11 @@ pub(crate) fn run(args: &MonitorArgs) -> Result<ExitCode> {
 
 impl<'a> Monitor<'a> {
     fn start(args: &'a MonitorArgs) -> Result<Self> {
-        let trust = read_trust(&args.trust)
-            .with_context(|| format!("the trust directory {} cannot be used", args.trust.display()))?;
+        let unusable = || format!("the trust directory {} cannot be used", args.trust.display());
+        let mut trust = read_trust(&args.trust).with_context(unusable)?;
+        let policy = std::fs::read(args.trust.join("policy")).with_context(unusable)?;
+        // the same that is kept, also where somebody has just written another
+        trust.policy = Policy::parse(&policy).with_context(unusable)?;
         for name in &args.writers {
             if !trust.writers.iter().any(|writer| writer.name() == name) {
                 let file = args.trust.join("writers");
@@ -155,6 +181,7 @@ impl<'a> Monitor<'a> {
         Ok(Self {
             args,
             trust,
+            policy,
             place,
             source,
             state,
@@ -196,6 +223,12 @@ impl<'a> Monitor<'a> {
             // whoever read our output may have seen enough; the alarm is still due
             let _ = writeln!(std::io::stdout(), "{}", summary(&seen));
         }
+        if let (Some(_), Some(leaf)) = (&self.known, seen.changes.last()) {
+            let _ = writeln!(
+                std::io::stdout(),
+                "notice: leaf {leaf} changes who certifies, who writes or which witness is asked: dab-verify follow tells it"
+            );
+        }
         self.known = Some(seen.into_known());
         Ok(Ok(()))
     }
@@ -210,6 +243,16 @@ impl<'a> Monitor<'a> {
         let now_unix_s = SystemClock.unix_ms() / 1000;
         let last = self.state.last_sign(known, &self.trust.policy)?;
         Ok(last.stalled(known, now_unix_s, stall_s, self.unread.as_deref()))
+    }
+
+    /// The alarm when the policy asks for other witnesses outside than at the last look, which this process or an earlier one took.
+    fn witnesses_changed(&self) -> Result<Option<Alarm>> {
+        let before = self.state.policy_before()?;
+        let changed = before.and_then(|before| self.trust.policy.outside_since(&before));
+        Ok(changed.map(|changed| {
+            let reason = format!("the policy asks for other witnesses outside: {changed}");
+            Alarm::new(AlarmKind::Witnesses, reason)
+        }))
     }
 
     /// Whether the last look left nothing out.

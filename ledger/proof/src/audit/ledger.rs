@@ -26,6 +26,9 @@ pub fn audit_ledger(source: &dyn Source, trust: &Trust, since: Option<&[u8]>) ->
         return report;
     };
     report.title = format!("audit of ledger {}", checkpoint.origin);
+    if !trust.policy.needs_no_cosigner() {
+        report.fact("witnesses outside", trust.policy.outside_in_words());
+    }
     let since = match since.map(|bytes| read_since(&mut report, trust, &checkpoint, bytes)) {
         Some(None) => return report,
         Some(older) => older,
@@ -38,12 +41,15 @@ pub fn audit_ledger(source: &dyn Source, trust: &Trust, since: Option<&[u8]>) ->
     let mut heads = HeadMaps::new(&checkpoint.origin);
     let mut tiles = Tiles::new(source, checkpoint.size);
     let mut since_root = since.as_ref().filter(|older| older.size.0 == 0).map(|_| empty_root());
-    let mut leaves_hold = true;
+    let (mut leaves_hold, mut changes) = (true, Vec::new());
     let whole = walk(source, &checkpoint, &mut report, &mut |report, entry| {
         let failed = report.failed();
         let leaf = read_leaf(report, &entry);
         if let Some(leaf) = &leaf {
             chain.follow(report, &entry, leaf);
+            if leaf.leaf().subject.is_members() {
+                changes.push(entry.index);
+            }
         }
         heads.follow(report, &entry, leaf.as_ref());
         leaves_hold &= report.failed() == failed;
@@ -57,6 +63,12 @@ pub fn audit_ledger(source: &dyn Source, trust: &Trust, since: Option<&[u8]>) ->
         report.check(format!(
             "sequence and parent of every leaf, in {}",
             count(chain.subjects() as u64, ["subject", "subjects"])
+        ));
+    }
+    if let Some(last) = changes.last() {
+        let changes = count(changes.len() as u64, ["change", "changes"]);
+        report.leave_out(format!(
+            "what {changes} of who certifies, writes and witnesses say, the last in leaf {last}: dab-verify follow tells it"
         ));
     }
     if whole {

@@ -42,17 +42,19 @@ pub fn follow_file(changes: &Path, trust_dir: &Path, write: bool) -> Report {
         _ => Ok(()),
     };
     match written {
-        Ok(()) => told(title, trust_dir, &steps, write),
+        Ok(()) => told(title, trust_dir, &policy, &steps, write),
         Err(error) => failed(title, &error),
     }
 }
 
-fn told(title: String, trust_dir: &Path, steps: &[Step], write: bool) -> Report {
+/// `policy` is the one that the folder had before.
+fn told(title: String, trust_dir: &Path, policy: &[u8], steps: &[Step], write: bool) -> Report {
     let mut report = Report {
         title,
         facts: vec![("changes followed", steps.len().to_string())],
         ..Report::default()
     };
+    let mut before = Policy::parse(policy).ok();
     for Step {
         epoch,
         certification,
@@ -66,6 +68,17 @@ fn told(title: String, trust_dir: &Path, steps: &[Step], write: bool) -> Report 
         report
             .checked
             .push(format!("epoch {epoch}, {members}: {certification}"));
+        let now = Policy::parse(&text.policy).ok();
+        let outside = now
+            .as_ref()
+            .zip(before)
+            .and_then(|(now, before)| now.outside_since(&before));
+        if let Some(outside) = outside {
+            report
+                .checked
+                .push(format!("epoch {epoch} CHANGES THE WITNESSES OUTSIDE: {outside}"));
+        }
+        before = now;
     }
     let dir = trust_dir.display();
     match steps.last() {
@@ -76,6 +89,7 @@ fn told(title: String, trust_dir: &Path, steps: &[Step], write: bool) -> Report 
                 let names: Vec<_> = policy.witnesses().iter().map(|witness| witness.name.as_str()).collect();
                 if !names.is_empty() {
                     report.facts.push(("cosigners now", names.join(", ")));
+                    report.facts.push(("witnesses outside now", policy.outside_in_words()));
                 }
             }
             if let Ok(writers) = Writers::parse(last.text.writers.as_bytes()) {

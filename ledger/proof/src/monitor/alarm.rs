@@ -36,16 +36,19 @@ pub enum AlarmKind {
     /// A checkpoint, tile or leaf that does not hold: files `checkpoint` and, for a leaf, `leaf`; where growth is not
     /// proved, `first` and `second`.
     Bad,
+    /// The policy asks for other witnesses outside than at the last look, which is for whoever is responsible to know.
+    Witnesses,
 }
 
 impl AlarmKind {
     /// Every kind.
-    pub const ALL: [AlarmKind; 5] = [
+    pub const ALL: [AlarmKind; 6] = [
         AlarmKind::Fork,
         AlarmKind::Shrunk,
         AlarmKind::Stalled,
         AlarmKind::Writer,
         AlarmKind::Bad,
+        AlarmKind::Witnesses,
     ];
 
     /// One word for programs.
@@ -56,6 +59,7 @@ impl AlarmKind {
             AlarmKind::Stalled => "stalled",
             AlarmKind::Writer => "writer",
             AlarmKind::Bad => "bad",
+            AlarmKind::Witnesses => "witnesses",
         }
     }
 
@@ -67,6 +71,7 @@ impl AlarmKind {
             AlarmKind::Stalled => 12,
             AlarmKind::Writer => 13,
             AlarmKind::Bad => 14,
+            AlarmKind::Witnesses => 15,
         }
     }
 }

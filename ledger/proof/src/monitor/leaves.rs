@@ -12,6 +12,16 @@ use crate::source::Source;
 use crate::tile::{BundlePath, HASHES_PER_TILE, TilePath, hash_from_tiles, new_bundles, read_bundle, read_tile};
 use crate::tree::{Frontier, LeafIndex, TreeSize};
 
+/// What new leaves say.
+pub(super) struct Leaves {
+    /// The last leaf of each subject.
+    pub(super) heads: Heads,
+    /// How many, by name of their writer.
+    pub(super) written: BTreeMap<String, u64>,
+    /// Those that begin epochs.
+    pub(super) changes: Vec<LeafIndex>,
+}
+
 /// Reads the leaves from `start` on. The tree before them is taken from tiles, and the root that comes out at the end has
 /// to be the certified one: then both the tiles of its right edge and the leaves were the right ones.
 pub(super) fn read(
@@ -19,15 +29,19 @@ pub(super) fn read(
     expected: Expected<'_>,
     signed: &SignedCheckpoint,
     start: TreeSize,
-    mut heads: Heads,
-) -> Result<(Heads, BTreeMap<String, u64>), Trouble> {
+    heads: Heads,
+) -> Result<Leaves, Trouble> {
     let (size, root) = (signed.checkpoint().size, signed.checkpoint().root);
     let bad = |reason: String| Alarm::new(AlarmKind::Bad, reason).file("checkpoint", signed.to_bytes());
     let unread = |error: Error| match error {
         error if error.is_undecided() => Trouble::Undecided(error),
         error => bad(format!("a file that the checkpoint promises does not hold: {error}")).into(),
     };
-    let mut written = BTreeMap::new();
+    let mut leaves = Leaves {
+        heads,
+        written: BTreeMap::new(),
+        changes: Vec::new(),
+    };
     let mut tree = edge(source, start, size).map_err(unread)?;
     for path in new_bundles(start, size) {
         let entries = read_bundle(source, path).map_err(unread)?;
@@ -42,8 +56,7 @@ pub(super) fn read(
                 entry,
                 signed,
             };
-            let writer = leaf.check(expected, hash, &mut heads)?;
-            *written.entry(writer).or_default() += 1;
+            leaf.check(expected, hash, &mut leaves)?;
             tree.push(hash);
         }
     }
@@ -55,7 +68,7 @@ pub(super) fn read(
     if shown != tree {
         return Err(bad("the tiles of the tree's right edge are not what the leaves give".to_owned()).into());
     }
-    Ok((heads, written))
+    Ok(leaves)
 }
 
 /// The right edge at `at` of a tree of `size` leaves, from its tiles.
@@ -81,8 +94,8 @@ struct Placed<'a> {
 }
 
 impl Placed<'_> {
-    /// Checks one leaf against its hash in the tiles; returns its writer.
-    fn check(&self, expected: Expected<'_>, hash: Hash, heads: &mut Heads) -> Result<String, Trouble> {
+    /// Checks one leaf against its hash in the tiles, and adds it to what was read.
+    fn check(&self, expected: Expected<'_>, hash: Hash, leaves: &mut Leaves) -> Result<(), Trouble> {
         if leaf_hash(self.entry) != hash {
             return Err(self
                 .alarm(AlarmKind::Bad, "it does not have the hash that its tile has")
@@ -109,10 +122,14 @@ impl Placed<'_> {
             let reason = format!("{reason}: that writer is not expected");
             return Err(self.alarm(AlarmKind::Writer, reason).into());
         }
-        if let Some(reason) = heads.follow(&leaf) {
+        if let Some(reason) = leaves.heads.follow(&leaf) {
             return Err(self.alarm(AlarmKind::Bad, reason).into());
         }
-        Ok(writer.name().to_owned())
+        *leaves.written.entry(writer.name().to_owned()).or_default() += 1;
+        if leaf.leaf().subject.is_members() {
+            leaves.changes.push(self.index);
+        }
+        Ok(())
     }
 
     fn alarm(&self, kind: AlarmKind, reason: impl Display) -> Alarm {

@@ -46,6 +46,18 @@ fn grown(leaves: u64, more: u64) -> (TinyLedger, Known) {
 }
 
 #[test]
+fn leaves_that_change_who_certifies_are_named_and_a_quorum_that_is_not_met_says_what_to_do() {
+    let (mut ledger, known) = grown(3, 2);
+    let index = ledger.append(&Subject::members(), b"a change", None, "MEMBERS");
+    grow(&mut ledger, 1, "third");
+    let seen = see(&ledger, &ledger.public(), Some(&known)).unwrap();
+    assert_eq!((seen.leaves, seen.changes), (4, vec![index]));
+    let [two, three] = [2, 3].map(TinyLedger::with_cosigners);
+    let alarm = alarmed(see(&three, &two.public(), None), AlarmKind::Bad);
+    assert!(alarm.reason.contains("follow the ledger's changes first"), "{alarm:?}");
+}
+
+#[test]
 fn honest_growth_is_followed_from_any_size_to_any_other() {
     for (leaves, more) in [
         (1, 0),

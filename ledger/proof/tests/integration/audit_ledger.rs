@@ -54,6 +54,29 @@ fn good_ledgers_of_all_shapes_are_valid() {
 }
 
 #[test]
+fn an_audit_says_which_witnesses_are_asked_and_how_often_that_may_have_changed() {
+    let alone = ledger_of(3);
+    let told = one_line(&audit(&alone, &alone.public()));
+    assert!(
+        !told.contains("witnesses outside") && !told.contains("of who certifies"),
+        "{told}"
+    );
+    let mut ledger = TinyLedger::with_cosigners(2);
+    ledger.append(&Subject::members(), b"first", None, "MEMBERS");
+    ledger.append(&Subject::catalog(), b"body", None, "WRITE");
+    let last = ledger.append(&Subject::members(), b"second", None, "MEMBERS");
+    let report = audit(&ledger, &ledger.public());
+    assert_eq!(report.verdict(), Verdict::Valid, "{report}");
+    let told = one_line(&report);
+    assert!(
+        told.contains("witnesses outside none: whoever runs the replicas"),
+        "{told}"
+    );
+    let changes = format!("what 2 changes of who certifies, writes and witnesses say, the last in leaf {last}");
+    assert!(told.contains(&changes), "{told}");
+}
+
+#[test]
 fn partial_files_that_gave_way_to_full_ones_are_not_missed() {
     // the checkpoint was read at 255 leaves; since then the ledger has grown and removed the partial files
     let ledger = ledger_of(300);

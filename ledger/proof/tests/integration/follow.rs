@@ -11,10 +11,14 @@ use crate::world::World;
 
 /// The change of a ledger to the members of another one.
 fn change(ledger: &mut TinyLedger, next: &TinyLedger) -> EpochChange {
+    change_to(ledger, next, next.policy_text())
+}
+
+fn change_to(ledger: &mut TinyLedger, next: &TinyLedger, policy: String) -> EpochChange {
     let text = EpochText {
         origin: ledger.log.name().to_owned(),
         members: "1 n1 and what replicas know of it\n".repeat(next.cosigners.len()),
-        policy: next.policy_text(),
+        policy,
         writers: next.writers_text(),
     };
     let note = SignedNote::sign(&text.text(), &ledger.writer).unwrap();
@@ -66,6 +70,41 @@ fn a_trust_folder_follows_the_members_change_by_change() {
     world.says("follow first --trust trust --write", 0);
     assert_eq!(policy(), second.epoch.text().policy);
     assert_eq!(fs::read_to_string(world.path("trust/epoch")).unwrap(), "2\n");
+}
+
+/// A quorum of the operators can send a witness outside away, or keep it for show. Whoever follows them is told.
+#[test]
+fn whoever_follows_is_told_what_becomes_of_the_witnesses_outside() {
+    let [mut two, mut three] = [2, 3].map(TinyLedger::with_cosigners);
+    let third = three.cosigners[2].verifier().to_string();
+    let outside = three
+        .policy_text()
+        .replace(&third, &format!("{third} https://w3.example/"));
+    let joins = change_to(&mut two, &three, outside.clone());
+    three.push(&joins.receipt.leaf);
+    // still listed, and asked for nothing
+    let idles = change_to(
+        &mut three,
+        &TinyLedger::with_cosigners(3),
+        outside.replace(" all ", " 2 "),
+    );
+    let leaves = change(&mut three, &two);
+    let world = World::new();
+    world.write("trust/policy", two.policy_text().as_bytes());
+    world.write("trust/writers", two.writers_text().as_bytes());
+    world.write(
+        "changes",
+        [&joins, &idles, &leaves].map(EpochChange::to_text).concat().as_bytes(),
+    );
+    let told = world.says("follow changes --trust trust", 0);
+    for line in [
+        "epoch 1 CHANGES THE WITNESSES OUTSIDE: new dab/test/w3; now dab/test/w3 has to cosign",
+        "epoch 2 CHANGES THE WITNESSES OUTSIDE: now none has to cosign, dab/test/w3 may: whoever runs the replicas",
+        "epoch 3 CHANGES THE WITNESSES OUTSIDE: gone dab/test/w3; now none: whoever runs the replicas certifies without",
+        "witnesses outside now none: whoever runs",
+    ] {
+        assert!(told.contains(line), "{line}: {told}");
+    }
 }
 
 #[test]

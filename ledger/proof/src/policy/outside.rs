@@ -1,0 +1,122 @@
+//! The witnesses outside: what a policy asks of those who hold no replica of the ledger, and what has become of them.
+//!
+//! They are told by their URLs: replicas need none, since they sign where the ledger is. Whoever goes over to another policy has
+//! to hear of them, for a quorum of the replicas' operators can send them away, or bring one of their own.
+
+use super::{Policy, Witness};
+
+impl Policy {
+    /// The witnesses to which the policy gives a URL, in the order of the file.
+    pub fn outside(&self) -> impl Iterator<Item = &Witness> {
+        self.witnesses.iter().filter(|witness| witness.url.is_some())
+    }
+
+    /// Whether no checkpoint counts without a witness outside.
+    pub fn needs_outside(&self) -> bool {
+        !self.is_met_by(|witness| witness.url.is_none())
+    }
+
+    /// Which witnesses outside have to cosign, in words. They have names that a stranger may have chosen: escape them.
+    pub fn outside_in_words(&self) -> String {
+        let outside: Vec<_> = self.outside().collect();
+        let names: Vec<_> = outside.iter().map(|witness| witness.key.name()).collect();
+        let names = names.join(", ");
+        let is_enough = |one: &Witness| self.is_met_by(|witness| witness.url.is_none() || witness.key == one.key);
+        match (&outside[..], self.needs_outside()) {
+            ([], _) => "none: whoever runs the replicas certifies without them".to_owned(),
+            (_, false) => format!("none has to cosign, {names} may: whoever runs the replicas certifies without them"),
+            ([_], true) => format!("{names} has to cosign"),
+            (_, true) if outside.iter().all(|witness| is_enough(witness)) => {
+                format!("any one of {names} has to cosign")
+            }
+            (_, true) => format!("of {names} those have to cosign whom the quorum asks for"),
+        }
+    }
+
+    /// What has become of the witnesses outside since `before`, in words as [`Self::outside_in_words`]; none where they are
+    /// the same and as much is asked of them.
+    pub fn outside_since(&self, before: &Policy) -> Option<String> {
+        let gone = beyond(before, self);
+        let new = beyond(self, before);
+        let (was, is) = (before.outside_in_words(), self.outside_in_words());
+        if gone.is_empty() && new.is_empty() && was == is {
+            return None;
+        }
+        let part = |word: &str, names: Vec<&str>| match names.is_empty() {
+            true => String::new(),
+            false => format!("{word} {}; ", names.join(", ")),
+        };
+        Some(format!("{}{}now {is}", part("gone", gone), part("new", new)))
+    }
+}
+
+/// The names of the witnesses outside whose keys only one policy has.
+fn beyond<'p>(one: &'p Policy, other: &Policy) -> Vec<&'p str> {
+    let is_other = |witness: &&Witness| !other.outside().any(|known| known.key == witness.key);
+    one.outside()
+        .filter(is_other)
+        .map(|witness| witness.key.name())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::note::SigningKey;
+
+    fn key(name: &str, seed: u8) -> String {
+        let key = SigningKey::generate_cosigner(name, &[seed; 32]).unwrap();
+        key.verifier().to_string()
+    }
+
+    /// One replica, and these witnesses outside; `rule` has the groups and the quorum.
+    fn policy(outside: &[(&str, u8)], rule: &str) -> Policy {
+        let mut text = format!("witness r {}\n", key("dab/r", 1));
+        for (name, seed) in outside {
+            text += &format!("witness {name} {} https://{name}/\n", key(name, *seed));
+        }
+        Policy::parse(text + rule).unwrap()
+    }
+
+    #[test]
+    fn what_is_asked_of_witnesses_outside_is_told_and_every_change_of_it() {
+        let alone = policy(&[], "quorum r\n");
+        let one = policy(&[("a", 2)], "group both all r a\nquorum both\n");
+        let any = policy(
+            &[("a", 2), ("b", 3)],
+            "group o any a b\ngroup both all r o\nquorum both\n",
+        );
+        let all = policy(&[("a", 2), ("b", 3)], "group both all r a b\nquorum both\n");
+        // listed, and of no use: this is how operators would hide that they have sent it away
+        let idle = policy(&[("a", 2)], "quorum r\n");
+        let other = policy(&[("a", 9)], "group both all r a\nquorum both\n");
+        for (now, needs, words) in [
+            (&alone, false, "none: whoever runs the replicas certifies without them"),
+            (&one, true, "a has to cosign"),
+            (&any, true, "any one of a, b has to cosign"),
+            (&all, true, "of a, b those have to cosign whom the quorum asks for"),
+            (
+                &idle,
+                false,
+                "none has to cosign, a may: whoever runs the replicas certifies without them",
+            ),
+        ] {
+            assert_eq!((now.needs_outside(), now.outside_in_words().as_str()), (needs, words));
+            assert_eq!(now.outside_since(now), None);
+        }
+        let since = |before: &Policy, now: &Policy| now.outside_since(before).unwrap();
+        assert_eq!(since(&alone, &one), "new a; now a has to cosign");
+        assert_eq!(since(&one, &alone), format!("gone a; now {}", alone.outside_in_words()));
+        assert_eq!(since(&one, &any), "new b; now any one of a, b has to cosign");
+        assert_eq!(since(&all, &any), "now any one of a, b has to cosign");
+        assert_eq!(since(&one, &idle), format!("now {}", idle.outside_in_words()));
+        // a name tells nobody apart
+        assert_eq!(since(&one, &other), "gone a; new a; now a has to cosign");
+    }
+
+    #[test]
+    fn a_log_that_certifies_alone_needs_nobody() {
+        let policy = policy(&[("a", 2)], "quorum none\n");
+        assert!(!policy.needs_outside());
+    }
+}
