@@ -12,16 +12,18 @@
 //! writer. One dishonest member, or one stolen key, changes nothing. A draft that was never applied can still be, for as long
 //! as the members are those who signed it.
 
+use dab_proof::checkpoint::SignedCheckpoint;
 use dab_proof::epoch::{EPOCH_OPERATION, EpochChange, EpochNote, parse_changes};
 use dab_proof::leaf::{BodyDigest, Leaf, Subject};
 use dab_proof::note::{SignedNote, SigningKey, VerifierKey};
+use dab_proof::policy::Policy;
 use dab_proof::receipt::Receipt;
 use dab_proof::tree::LeafIndex;
 use dab_proof::writers::Writers;
 
 use crate::Error;
 use crate::durable;
-use crate::epoch::{Change, Epoch, NewWriter};
+use crate::epoch::{Change, Epoch, NewWriter, WitnessAt};
 use crate::identity::{Directories, Identity};
 use crate::members::{Member, Members, NotMembers};
 use crate::node::NodeConfig;
@@ -41,6 +43,12 @@ pub struct Approval {
     pub registers: Option<NewWriter>,
     /// The key that may write no more.
     pub revokes: Option<VerifierKey>,
+    /// The witness outside that is asked from then on.
+    pub engages: Option<WitnessAt>,
+    /// The key of the witness outside that is asked no more.
+    pub dismisses: Option<VerifierKey>,
+    /// How many witnesses outside there are then.
+    pub witnesses: usize,
     /// The members who have signed, by name; of a node that certifies alone, its key.
     pub approved_by: Vec<String>,
     /// How many of them it takes.
@@ -120,6 +128,22 @@ pub fn members(config: &NodeConfig) -> Result<Members, Error> {
     }
 }
 
+/// The witnesses outside that the directory's replica knows.
+///
+/// # Errors
+///
+/// [`Error::Setting`] when the directory is no replica's.
+pub fn witnesses(config: &NodeConfig) -> Result<Vec<WitnessAt>, Error> {
+    let Known { identity, now, .. } = look(config)?;
+    match identity.membership {
+        Some(_) => Ok(now.witnesses()),
+        None => Err(Error::setting(
+            &config.trust_dir.join("policy"),
+            "this node certifies alone: whom it asks besides is what its operator writes here",
+        )),
+    }
+}
+
 /// The writers that the directory's node knows, members' and revoked ones included.
 ///
 /// # Errors
@@ -131,10 +155,13 @@ pub fn writers(config: &NodeConfig) -> Result<Writers, Error> {
 
 /// Has the ledger certify a change that enough of its members have approved; returns the receipt of its leaf once it holds.
 ///
+/// Where the change brings a witness, without whom nothing that follows is certified, it goes on to a first tree that this
+/// witness has cosigned too: until there is one, whoever trusts the new epoch has no checkpoint to believe.
+///
 /// # Errors
 ///
 /// [`Error::Refused`] when it is none that may come next, too few approve, or others have changed the epoch at the same
-/// time; those of [`Notary::notarize`].
+/// time; when it is certified and nothing behind it is. Those of [`Notary::notarize`].
 pub async fn apply_change(
     notary: &dyn Notary,
     reader: &dyn LedgerReader,
@@ -161,10 +188,29 @@ pub async fn apply_change(
         statements: vec![statement],
     };
     let others = "another change came at the same time: look at how things are now, and try again";
-    match notary.notarize(proposal).await? {
-        Outcome::Certified(receipts) => Ok(receipts.into_iter().next().expect("a receipt for each statement")),
-        Outcome::Conflict(_) => Err(Error::refused(Some(&subject), others)),
+    let receipt = match notary.notarize(proposal).await? {
+        Outcome::Certified(receipts) => receipts.into_iter().next().expect("a receipt for each statement"),
+        Outcome::Conflict(_) => return Err(Error::refused(Some(&subject), others)),
+    };
+    if lacks_witness(&Policy::parse(&change.text().policy)?, &receipt.checkpoint) {
+        let first = reader.head_proof(&subject).await;
+        first.map_err(|error| {
+            let index = receipt.index;
+            let reason = format!("it is certified, by leaf {index}, and nothing behind it is: {error}");
+            Error::refused(Some(&subject), reason)
+        })?;
     }
+    Ok(receipt)
+}
+
+/// Whether all that a checkpoint lacks under a policy is the cosignature of a witness outside.
+fn lacks_witness(policy: &Policy, signed: &SignedCheckpoint) -> bool {
+    let lines = signed.note().signatures();
+    let cosigned = |key: &VerifierKey| {
+        let mut lines = lines.iter();
+        lines.any(|line| line.name == key.name() && line.key_id == key.key_id())
+    };
+    !policy.is_met_by(|witness| witness.url.is_none() || cosigned(&witness.key))
 }
 
 /// The last epoch that the directory's node has seen certified, and who it is.
@@ -226,6 +272,9 @@ fn told(known: &Known, note: EpochNote) -> Result<Approval, Error> {
             joins: None,
             registers: None,
             revokes: None,
+            engages: None,
+            dismisses: None,
+            witnesses: now.witnesses().len(),
             approved_by: Vec::new(),
             needed: now.needed(),
             applied_by,
@@ -240,6 +289,9 @@ fn told(known: &Known, note: EpochNote) -> Result<Approval, Error> {
         joins: next.members.without(&from.members).pop(),
         registers: change.registers,
         revokes: change.revokes,
+        engages: change.engages,
+        dismisses: change.dismisses,
+        witnesses: next.witnesses().len(),
         approved_by: approved_by.into_iter().map(str::to_owned).collect(),
         needed: from.needed(),
         applied_by,

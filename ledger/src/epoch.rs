@@ -5,6 +5,7 @@
 //! it has registered or revoked a writer: without members, and approved by its own key.
 
 mod change;
+mod outside;
 mod policy;
 
 use dab_proof::epoch::{EpochChange, EpochNote, EpochText};
@@ -16,13 +17,14 @@ use dab_proof::trust::Trust;
 use dab_proof::writers::{Writer, Writers};
 
 pub use change::{Change, NewWriter, REGISTRATION_BYTES_MAX};
+pub(crate) use outside::check_witness;
+pub use outside::{WITNESS_URL_BYTES_MAX, WITNESSES_MAX, WitnessAt};
 pub(crate) use policy::{WITNESS, witness_lines};
 
-use crate::founding::WitnessAt;
 use crate::identity::{writer_name, writers_text};
 use crate::members::{Member, Members, NotMembers, check_name};
 use crate::peer::ReplicaId;
-use policy::{OUTSIDE, policy_text};
+use policy::policy_text;
 
 /// Behind which leaf an epoch is read whose leaf nobody knows yet: the largest number takes the most room.
 const ANY_LEAF: LeafIndex = LeafIndex(TREE_SIZE_MAX - 2);
@@ -163,21 +165,6 @@ impl Epoch {
 
     fn log(&self) -> &VerifierKey {
         &self.trust.policy.logs()[0].key
-    }
-
-    pub(crate) fn witnesses(&self) -> Vec<WitnessAt> {
-        let outside = self
-            .trust
-            .policy
-            .witnesses()
-            .iter()
-            .filter(|witness| witness.name.starts_with(OUTSIDE));
-        outside
-            .map(|witness| WitnessAt {
-                key: witness.key.clone(),
-                url: witness.url.clone().unwrap_or_default(),
-            })
-            .collect()
     }
 
     /// The policy alone.

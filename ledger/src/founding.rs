@@ -33,7 +33,7 @@ use dab_proof::note::{SigningKey, VerifierKey};
 
 use crate::Error;
 use crate::durable::{self, Access, io};
-use crate::epoch::{Epoch, WITNESS, cosigner_name, member_writer_name, witness_lines};
+use crate::epoch::{Epoch, WITNESS, WitnessAt, check_witness, cosigner_name, member_writer_name, witness_lines};
 use crate::identity::{Directories, check_origin};
 use crate::key_file::{Generate, draw_seed, make_key, read_key};
 use crate::members::{Candidate, Member, Members, NotMembers, check_address, check_name};
@@ -53,15 +53,6 @@ pub struct Founding {
     members: Members,
 }
 
-/// A witness outside, and where to ask it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WitnessAt {
-    /// The key of its cosignatures.
-    pub key: VerifierKey,
-    /// Its submission prefix (C2SP tlog-witness).
-    pub url: String,
-}
-
 impl Founding {
     /// Draws the key of a ledger that these candidates hold together, and whose checkpoints one of these witnesses, if
     /// there are any, has to cosign as well.
@@ -76,6 +67,9 @@ impl Founding {
             return Err(refused(
                 "a ledger of one replica needs no founding: start a node".to_owned(),
             ));
+        }
+        for (count, witness) in witnesses.iter().enumerate() {
+            check_witness(origin, witness, &witnesses[..count]).map_err(|error| refused(error.to_string()))?;
         }
         let log = SigningKey::generate(origin, &draw_seed()?)?;
         Self::checked(log, witnesses, members)
@@ -129,6 +123,11 @@ impl Founding {
     /// Its members.
     pub fn members(&self) -> &Members {
         &self.members
+    }
+
+    /// The witnesses outside, of which one has to cosign what its members agree on; none where there are none.
+    pub fn witnesses(&self) -> &[WitnessAt] {
+        &self.witnesses
     }
 
     /// That of a ledger that has begun, from its key and its first epoch.

@@ -26,6 +26,7 @@ use tokio::task::JoinSet;
 
 pub use config::{NodeConfig, NodeLimits};
 pub use status::NodeStatus;
+pub use witnesses::ReachWitness;
 
 pub use crate::lock::is_running;
 

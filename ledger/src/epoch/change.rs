@@ -5,7 +5,7 @@ use dab_proof::leaf::Subject;
 use dab_proof::note::VerifierKey;
 use dab_proof::writers::{Writer, Writers, revoke};
 
-use super::{ANY_LEAF, Epoch, check_keys, policy_text};
+use super::{ANY_LEAF, Epoch, WitnessAt, check_keys, policy_text};
 use crate::members::{Candidate, Member, Members, NotMembers};
 use crate::peer::ReplicaId;
 
@@ -16,8 +16,8 @@ pub const REGISTRATION_BYTES_MAX: usize = 40 << 10;
 /// What a line grows by when its key is revoked, at most: the word, a number of 20 digits, two spaces.
 const REVOKED_BYTES_MAX: usize = "revoked ".len() + 21;
 
-/// A change of who certifies and who writes: at most one member goes and one comes, at most one key is registered and one
-/// revoked. The key of a member who goes is revoked with it.
+/// A change of who certifies and who writes: at most one member goes and one comes, at most one witness outside goes and one
+/// comes, at most one key is registered and one revoked. The key of a member who goes is revoked with it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Change {
     /// Who goes.
@@ -28,6 +28,10 @@ pub struct Change {
     pub registers: Option<NewWriter>,
     /// The key that may write no more.
     pub revokes: Option<VerifierKey>,
+    /// The witness outside that is asked from now on.
+    pub engages: Option<WitnessAt>,
+    /// The key of the witness outside that is asked no more.
+    pub dismisses: Option<VerifierKey>,
 }
 
 /// A key that is no member's, and the subjects that it is to write.
@@ -56,7 +60,9 @@ impl Epoch {
     /// The text after a change, as it is signed: without the leaf index from which on a key is revoked.
     pub(crate) fn after(&self, change: &Change) -> Result<EpochText, NotMembers> {
         if *change == Change::default() {
-            return refuse("nobody leaves and nobody joins, and no key is registered or revoked");
+            return refuse(
+                "nobody leaves and nobody joins, no key is registered or revoked, and no witness comes or goes",
+            );
         }
         let mut writers = self.text.writers.clone();
         let members = self.members_after(change, &mut writers)?;
@@ -69,20 +75,25 @@ impl Epoch {
             writers += &new.line();
             check_room(&writers)?;
         }
+        let witnesses = self.witnesses_after(change)?;
         let next = EpochText {
             origin: self.text.origin.clone(),
             members: members.to_string(),
             policy: match self.is_alone() {
                 true => self.text.policy.clone(),
-                false => policy_text(self.log(), &members, &self.witnesses()),
+                false => policy_text(self.log(), &members, &witnesses),
             },
             writers,
         };
-        let longest = next.begun_by(ANY_LEAF).text().len();
+        let mut longest = next.begun_by(ANY_LEAF).text().len();
+        if change.engages.is_some() {
+            // a witness shall not take the room in which keys are revoked
+            longest += next.writers.lines().count() * REVOKED_BYTES_MAX;
+        }
         if longest > EPOCH_BYTES_MAX {
             return refuse(&format!(
-                "an epoch's text has at most {EPOCH_BYTES_MAX} bytes (members, policy, and every key that ever wrote), and this \
-                 one would have {longest}"
+                "an epoch's text has at most {EPOCH_BYTES_MAX} bytes (members, policy, and every key that ever wrote, each \
+                 revoked where a witness comes), and this one would have {longest}"
             ));
         }
         Self::begun(&next, ANY_LEAF).map(|_| next)
@@ -104,11 +115,16 @@ impl Epoch {
             .filter(|writer| !may_write(writer) && self.listed(writer).is_some_and(may_write))
             .filter(|writer| !is_of(&left, writer.key()))
             .collect();
-        if [left.len(), joined.len(), registered.len(), revoked.len()]
-            .iter()
-            .any(|count| *count > 1)
+        let (dismissed, engaged) = self.witnesses_until(&read);
+        let counts = [left.len(), joined.len(), registered.len(), revoked.len()];
+        if counts
+            .into_iter()
+            .chain([dismissed.len(), engaged.len()])
+            .any(|count| count > 1)
         {
-            return refuse("more than one leaves or joins, or more than one key is registered or revoked");
+            return refuse(
+                "more than one leaves or joins, more than one key is registered or revoked, or more than one witness comes or goes",
+            );
         }
         let change = Change {
             leaves: left.first().map(|member| member.id),
@@ -118,6 +134,8 @@ impl Epoch {
                 globs: writer.globs().to_vec(),
             }),
             revokes: revoked.first().map(|writer| writer.key().clone()),
+            engages: engaged.into_iter().next(),
+            dismisses: dismissed.into_iter().next().map(|witness| witness.key),
         };
         if change == Change::default() {
             return refuse("it changes nothing, or takes back what came since it was drafted: draft it anew");
@@ -125,8 +143,8 @@ impl Epoch {
         match self.after(&change)? == *next {
             true => Ok(change),
             false => refuse(
-                "it changes more than who leaves, who joins, and which keys are registered or revoked, or was drafted before \
-                 another change: draft it anew",
+                "it changes more than who leaves and joins, which keys are registered or revoked and which witness comes or \
+                 goes, or was drafted before another change: draft it anew",
             ),
         }
     }

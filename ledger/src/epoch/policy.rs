@@ -2,7 +2,7 @@
 
 use dab_proof::note::VerifierKey;
 
-use crate::founding::WitnessAt;
+use super::WitnessAt;
 use crate::members::Members;
 
 /// What a witness's line begins with, here as in a policy.

@@ -1,5 +1,7 @@
 //! What may become of an epoch, and what may not.
 
+mod witnesses;
+
 use dab_proof::epoch::EpochNote;
 use dab_proof::note::{SignedNote, SigningKey};
 

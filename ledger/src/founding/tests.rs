@@ -65,6 +65,38 @@ fn a_policy_with_witnesses_asks_for_the_replicas_and_one_of_them() {
     let is_met = |names: &[&str]| policy.is_met_by(|witness| names.contains(&witness.name.as_str()));
     assert!(is_met(&["n1", "n2", "n4", "outside.2"]));
     assert!(!is_met(&["n1", "n2", "n3", "n4"]) && !is_met(&["n1", "n2", "outside.1", "outside.2"]));
+    // one that could not be asked, or that would be taken for another
+    let refused = |witness| {
+        Founding::new("dab/test", named(), vec![witness])
+            .unwrap_err()
+            .to_string()
+    };
+    for url in [
+        "w1.example.org",
+        "ftp://w1.example.org/",
+        "https:///w",
+        "https://w 1/",
+        "https://w/?x",
+        "https://w/\nlog x",
+    ] {
+        let told = refused(WitnessAt {
+            url: url.to_owned(),
+            ..witness(1)
+        });
+        assert!(told.contains("is no URL of a witness"), "{told}");
+    }
+    let told = refused(WitnessAt {
+        url: "https://ann:secret@w1.example.org/".to_owned(),
+        ..witness(1)
+    });
+    assert!(
+        told.contains("a user or a password") && !told.contains("secret"),
+        "{told}"
+    );
+    let told = Founding::new("dab/test", named(), vec![witness(1), witness(1)])
+        .unwrap_err()
+        .to_string();
+    assert!(told.contains("there is a witness w/1 already"), "{told}");
     // one key has one role
     let replica = WitnessAt {
         key: candidates[1].1.cosigner.clone(),

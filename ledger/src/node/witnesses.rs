@@ -4,11 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dab_proof::checkpoint::SignedCheckpoint;
-use dab_proof::note::VerifierKey;
+use dab_proof::trust::Trust;
 use tokio::sync::watch;
+use tokio::task::{AbortHandle, JoinSet};
 
 use super::Node;
+use super::members::trust_now;
 use crate::clock::Clock;
+use crate::epoch::WitnessAt;
 use crate::pool::{Command, Pool};
 use crate::shared::Shared;
 use crate::witness::{WitnessClient, WitnessError, WitnessHttp};
@@ -18,13 +21,80 @@ const PAUSE_MIN: Duration = Duration::from_millis(100);
 /// The longest pause: commits wait for the witness.
 const PAUSE_MAX: Duration = Duration::from_secs(5);
 
+/// Makes the way to a witness; why there is none, where its URL cannot be used.
+pub type ReachWitness = dyn Fn(&WitnessAt) -> Result<Arc<dyn WitnessHttp>, String> + Send + Sync;
+
 impl Node {
-    /// Asks a witness of the policy from now on, until the node is dropped: the replica that leads asks, and tells the
-    /// others. Call it for each witness that the policy gives a URL, within a runtime.
-    pub fn ask_witness(&self, key: VerifierKey, http: Arc<dyn WitnessHttp>, clock: Arc<dyn Clock>) {
-        let client = WitnessClient::new(key, http, clock);
-        let asking = keep_asking(client, Arc::clone(&self.shared), self.pool().clone());
-        self.beside.lock().spawn(asking);
+    /// Asks the witnesses to which the policy gives a URL from now on, until the node is dropped: the replica that leads asks,
+    /// and tells the others. They are those of the present epoch, whoever comes or goes. Call it within a runtime.
+    pub fn ask_witnesses(&self, reach: Arc<ReachWitness>, clock: Arc<dyn Clock>) {
+        let asking = Asking {
+            shared: Arc::clone(&self.shared),
+            own: Arc::clone(&self.trust),
+            pool: self.pool().clone(),
+            reach,
+            clock,
+            asked: Vec::new(),
+            tasks: JoinSet::new(),
+        };
+        self.beside.lock().spawn(asking.follow());
+    }
+}
+
+/// One task for each witness that the policy names now.
+struct Asking {
+    shared: Arc<Shared>,
+    /// What the node found when it started.
+    own: Arc<Trust>,
+    pool: Pool,
+    reach: Arc<ReachWitness>,
+    clock: Arc<dyn Clock>,
+    asked: Vec<(WitnessAt, AbortHandle)>,
+    /// Ended with this, as the node is dropped.
+    tasks: JoinSet<()>,
+}
+
+impl Asking {
+    /// An epoch is shown once its change is certified: until then the witnesses before have to be asked, and no others.
+    async fn follow(mut self) {
+        let mut epochs = self.shared.epoch();
+        loop {
+            epochs.borrow_and_update();
+            self.ask_those_of_now();
+            if epochs.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    fn ask_those_of_now(&mut self) {
+        let trust = trust_now(&self.shared, &self.own);
+        let named = trust.policy.witnesses().iter().filter_map(|witness| {
+            let (key, url) = (witness.key.clone(), witness.url.clone()?);
+            Some(WitnessAt { key, url })
+        });
+        let named: Vec<_> = named.collect();
+        self.asked.retain(|(witness, task)| {
+            let is_named = named.contains(witness);
+            if !is_named {
+                tracing::info!(witness = witness.key.name(), "a witness is asked no more");
+                task.abort();
+            }
+            is_named
+        });
+        for witness in named {
+            if self.asked.iter().any(|(asked, _)| *asked == witness) {
+                continue;
+            }
+            match (self.reach)(&witness) {
+                Ok(http) => {
+                    let client = WitnessClient::new(witness.key.clone(), http, Arc::clone(&self.clock));
+                    let asking = keep_asking(client, Arc::clone(&self.shared), self.pool.clone());
+                    self.asked.push((witness, self.tasks.spawn(asking)));
+                }
+                Err(reason) => tracing::error!(witness = witness.key.name(), %reason, "a witness cannot be asked"),
+            }
+        }
     }
 }
 

@@ -104,6 +104,11 @@ impl TestGroup {
             .to_owned()
     }
 
+    /// What a replica hands to auditors now: policy and writers.
+    pub fn files_of_trust(&self, n: usize) -> [Vec<u8>; 2] {
+        ["policy", "writers"].map(|name| std::fs::read(self.configs[n].trust_dir.join(name)).expect("a file of trust"))
+    }
+
     /// Which one leads, as a majority of the running ones agree; waits until one does.
     pub async fn leader(&self) -> usize {
         loop {

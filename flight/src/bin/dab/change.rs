@@ -53,7 +53,7 @@ pub(crate) async fn certify(node: &NodeArgs, approval: &Approval) -> Result<Leaf
     closed.map(|()| LeafIndex(receipt.leaf_index))
 }
 
-/// Says who comes and goes, and which keys.
+/// Says who comes and goes, which keys, and which witnesses.
 pub(crate) fn say_change(approval: &Approval) -> Result<()> {
     for (word, member) in [("leaves", &approval.leaves), ("joins", &approval.joins)] {
         if let Some(member) = member {
@@ -76,7 +76,30 @@ pub(crate) fn say_change(approval: &Approval) -> Result<()> {
             escape(&key.to_string())
         );
     }
+    if let Some(key) = &approval.dismisses {
+        let (name, key) = (escape(key.name()), escape(&key.to_string()));
+        print_line!("dismisses  {name}, a witness outside\n           {key}");
+    }
+    if let Some(witness) = &approval.engages {
+        let (name, url) = (escape(witness.key.name()), escape(&witness.url));
+        print_line!(
+            "engages    {name}, a witness outside, at {url}\n           {}",
+            witness.key
+        );
+    }
+    if approval.engages.is_some() || approval.dismisses.is_some() {
+        print_line!("           {}", outside_then(approval.witnesses));
+    }
     Ok(())
+}
+
+/// What is asked of witnesses outside from a change on.
+fn outside_then(witnesses: usize) -> String {
+    match witnesses {
+        0 => "then NO witness outside has to cosign: the members certify by themselves".to_owned(),
+        1 => "then nothing is certified without the one that is left, not even its dismissal".to_owned(),
+        witnesses => format!("then any one of {witnesses} witnesses outside has to cosign"),
+    }
 }
 
 /// Says who approves of a draft, and what is next.
@@ -112,5 +135,16 @@ pub(crate) fn say_writers(approval: &Approval, index: LeafIndex) -> Result<()> {
             "certified by leaf {index}: what {name} has signed counts below leaf {next}, and no more from there on"
         );
     }
+    Ok(())
+}
+
+/// Says from where on a certified change of the witnesses outside counts.
+pub(crate) fn say_witnesses(approval: &Approval, index: LeafIndex) -> Result<()> {
+    if approval.engages.is_none() && approval.dismisses.is_none() {
+        return Ok(());
+    }
+    let next = index.0 + 1;
+    print_line!("certified by leaf {index}: it counts from leaf {next} on, and whoever leads asks accordingly");
+    print_line!("whoever trusts the policy before has to follow: dab-verify follow, with trust/changes");
     Ok(())
 }

@@ -16,7 +16,8 @@ use crate::format::Format;
 
 pub(crate) use node::{
     NodeAddArgs, NodeApplyArgs, NodeApproveArgs, NodeFoundArgs, NodeJoinArgs, NodeKeysArgs, NodeListArgs,
-    NodeRemoveArgs, NodeStatusArgs, NodeVerb, ReplicaArgs, SandboxArgs,
+    NodeRemoveArgs, NodeStatusArgs, NodeVerb, NodeWitnessAddArgs, NodeWitnessRemoveArgs, NodeWitnessVerb, ReplicaArgs,
+    SandboxArgs,
 };
 pub(crate) use proof::{FindArgs, NotarizeArgs, ProveArgs, VerifyArgs};
 pub(crate) use writer::{WriterAddArgs, WriterArgs, WriterKeyArgs, WriterListArgs, WriterRevokeArgs, WriterVerb};

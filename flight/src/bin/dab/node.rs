@@ -1,6 +1,7 @@
 //! `dab node`: makes machines the replicas of one ledger, and shows how they are doing.
 
 mod members;
+mod witnesses;
 
 use std::fs;
 
@@ -9,7 +10,8 @@ use arrow::util::display::array_value_to_string;
 use dab_flight::client::Answer;
 use dab_flight::{Client, WitnessUrl};
 use dab_ledger::durable::{self, Access};
-use dab_ledger::founding::{Founding, WitnessAt, candidate, join};
+use dab_ledger::epoch::WitnessAt;
+use dab_ledger::founding::{Founding, candidate, join};
 use dab_ledger::invitation::{Invitation, accept, is_invitation};
 use dab_ledger::members::Candidate;
 use dab_ledger::node::NodeConfig;
@@ -41,6 +43,7 @@ pub(crate) async fn run(verb: NodeVerb) -> Result<()> {
         NodeVerb::List(args) => members::list(&args),
         NodeVerb::Add(args) => members::add(&args),
         NodeVerb::Remove(args) => members::remove(&args),
+        NodeVerb::Witness(verb) => witnesses::run(verb).await,
         NodeVerb::Approve(args) => members::sign(&args),
         NodeVerb::Apply(args) => members::apply(args).await,
     }
@@ -89,6 +92,14 @@ fn found(args: &NodeFoundArgs) -> Result<()> {
     );
     for member in members.iter() {
         print_line!("{:>4}  {:<12}  {}", member.id, member.is.name, member.is.address);
+    }
+    for witness in founding.witnesses() {
+        print_line!("  and  {}  {}", escape(witness.key.name()), escape(&witness.url));
+    }
+    if founding.witnesses().is_empty() {
+        print_line!("no witness outside has to cosign: those who run the replicas could, together,");
+        print_line!("  show somebody another history. Recommended: one of another organisation,");
+        print_line!("  by --witness now or by {} node witness add later", program());
     }
     print_line!(
         "on each machine, with a copy of this file: {} node join {}",

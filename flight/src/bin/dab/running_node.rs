@@ -8,8 +8,10 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use dab_flight::{Authenticator, QueryThreads, ServerParts, Tls, Users, WitnessUrl, add_router, serve, serve_audit};
 use dab_ledger::clock::SystemClock;
+use dab_ledger::epoch::WitnessAt;
 use dab_ledger::members::Member;
 use dab_ledger::node::{Node, NodeConfig};
+use dab_ledger::witness::WitnessHttp;
 use dab_proof::files::DirSource;
 use dab_query::Engine;
 use dab_storage::{Lake, Ledger, PublicCopy, Sharing};
@@ -181,16 +183,23 @@ impl RunningNode {
     }
 }
 
-/// Has the witnesses that the policy names cosign from now on.
+/// Has the witnesses that the policy names cosign from now on, whoever comes and goes.
 fn ask_witnesses(ledger: &Node, ca: Option<&Path>) -> Result<()> {
     let ca = ca.map(|path| std::fs::read(path).with_context(|| format!("cannot read {}", path.display())));
     let ca = ca.transpose()?;
-    for witness in ledger.trust().policy.witnesses() {
-        if let Some(url) = &witness.url {
-            let http = WitnessUrl::new(url, ca.as_deref())?;
-            ledger.ask_witness(witness.key.clone(), Arc::new(http), Arc::new(SystemClock));
+    let reach = move |witness: &WitnessAt| {
+        let http = WitnessUrl::new(&witness.url, ca.as_deref());
+        http.map(|http| Arc::new(http) as Arc<dyn WitnessHttp>)
+            .map_err(|error| error.to_string())
+    };
+    // what an operator has written can be written better; what a ledger has agreed on shall not keep its replicas away
+    if ledger.member().is_none() {
+        for witness in ledger.trust().policy.outside() {
+            let (key, url) = (witness.key.clone(), witness.url.clone().unwrap_or_default());
+            reach(&WitnessAt { key, url }).map_err(|reason| anyhow::anyhow!(reason))?;
         }
     }
+    ledger.ask_witnesses(Arc::new(reach), Arc::new(SystemClock));
     Ok(())
 }
 
@@ -279,15 +288,9 @@ fn certified_by(ledger: &Node) -> String {
             members.faulty_max()
         ),
     };
-    let outside = policy
-        .witnesses()
-        .iter()
-        .filter(|witness| witness.url.is_some())
-        .count();
-    match outside {
-        0 => replicas,
-        1 => format!("{replicas}, and a witness outside"),
-        outside => format!("{replicas}, and of {outside} witnesses outside those that the policy asks for"),
+    match policy.needs_outside() {
+        false => replicas,
+        true => format!("{replicas}; besides, {}", policy.outside_in_words()),
     }
 }
 

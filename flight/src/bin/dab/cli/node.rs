@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, value_parser};
+use dab_proof::note::VerifierKey;
 
 use super::{DataArg, NodeArgs};
 use crate::format::Format;
@@ -25,6 +26,9 @@ pub(crate) enum NodeVerb {
     Add(NodeAddArgs),
     /// Draft that a member leaves
     Remove(NodeRemoveArgs),
+    /// Draft that a witness outside has to cosign, or has to no more
+    #[command(subcommand)]
+    Witness(NodeWitnessVerb),
     /// Approve of a draft of `dab node` or `dab writer`, as this machine's member
     Approve(NodeApproveArgs),
     /// Have the ledger certify a draft that enough members approve of
@@ -34,16 +38,44 @@ pub(crate) enum NodeVerb {
 const FOUNDING_HELP: &str = "\
 To found a ledger that several machines hold together:
   on each   dab node keys --origin ORIGIN --name n1 --address HOST:PORT > n1
-  on one    dab node found --origin ORIGIN -o founding n1 n2 n3 n4
+  outside   dab witness --state w --print-key    another organisation's: its KEY
+  on one    dab node found --origin ORIGIN --witness KEY URL -o founding \\
+              n1 n2 n3 n4
   on each   dab node join founding           a copy: it holds the ledger's key
-            dab serve --tables /mnt/tables   the same folder for all
+  outside   dab witness --state w --trust DIR --listen ADDR --tls-cert ...
+              DIR is a copy of a node's trust; ADDR is where URL leads
+  on each   dab serve --tables /mnt/tables   the same folder for all
+
+Recommended is a quorum of replicas whom different people run, and a witness
+besides whom none of them does: then no few of them, and not all of them
+together, can show somebody another history unnoticed.
 
 To change its members, one at a time (its writers too, see `dab writer`):
   on the new one    dab node keys --origin ORIGIN --name n5 --address HOST:PORT > n5
   on a member       dab node add n5 --replaces n2          writes the file change
   on more members   dab node approve change                until a quorum has
   on a member       dab node apply change                  writes the file invitation
-  on the new one    dab node join invitation; dab serve --tables /mnt/tables";
+  on the new one    dab node join invitation; dab serve --tables /mnt/tables
+
+Its witnesses outside too, see `dab node witness`.";
+
+const WITNESS_HELP: &str = "\
+To have another witness cosign, which knows this ledger already:
+  on a member      dab node witness add KEY URL --replaces w1   writes change
+  on more members  dab node approve change                      until a quorum
+  on a member      dab node apply change
+
+A checkpoint then takes a quorum of the members and any one of the witnesses.
+The change itself takes one of those of now: where the only witness is gone for
+ever, nothing is certified any more, and it cannot be replaced. Two of them, of
+different people, bear the loss of one; and with two, whoever wants to show
+somebody another history needs the help of just one. Each member's machine has
+to reach each of them, since the one that leads asks.
+
+Those who trust the policy before are told when they follow the change:
+`dab-verify follow`, and `dab monitor` calls out (`witnesses`).
+
+A node that certifies alone asks whom its operator writes into trust/policy.";
 
 /// The file of a draft.
 const CHANGE: &str = "change";
@@ -133,6 +165,61 @@ pub(crate) struct NodeRemoveArgs {
     pub(crate) name: String,
 }
 
+#[derive(Debug, Subcommand)]
+#[command(after_help = WITNESS_HELP)]
+pub(crate) enum NodeWitnessVerb {
+    /// Draft that a witness has to cosign, besides those of now or in place of one
+    Add(Box<NodeWitnessAddArgs>),
+    /// Draft that a witness has to cosign no more
+    Remove(NodeWitnessRemoveArgs),
+    /// List the witnesses outside, as this machine knows them
+    List(NodeListArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct NodeWitnessAddArgs {
+    #[command(flatten)]
+    pub(crate) data: DataArg,
+
+    /// The witness that goes at the same time, by the name of its key or by the key
+    #[arg(long, value_name = "NAME")]
+    pub(crate) replaces: Option<String>,
+
+    /// Where to write the draft
+    #[arg(short, long, value_name = "FILE", default_value = CHANGE)]
+    pub(crate) output: PathBuf,
+
+    /// A certificate authority to accept from witnesses, besides the system's
+    #[arg(long, value_name = "FILE", env = "DAB_WITNESS_CA")]
+    pub(crate) witness_ca: Option<PathBuf>,
+
+    /// Its key, as `dab witness --print-key` prints it
+    #[arg(value_name = "KEY")]
+    pub(crate) key: VerifierKey,
+
+    /// Where the members ask it, such as https://witness.example.org
+    #[arg(value_name = "URL")]
+    pub(crate) url: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct NodeWitnessRemoveArgs {
+    #[command(flatten)]
+    pub(crate) data: DataArg,
+
+    /// Where to write the draft
+    #[arg(short, long, value_name = "FILE", default_value = CHANGE)]
+    pub(crate) output: PathBuf,
+
+    /// A certificate authority to accept from witnesses, besides the system's
+    #[arg(long, value_name = "FILE", env = "DAB_WITNESS_CA")]
+    pub(crate) witness_ca: Option<PathBuf>,
+
+    /// The witness that goes, by the name of its key or by the key
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct NodeApproveArgs {
     #[command(flatten)]
@@ -151,6 +238,10 @@ pub(crate) struct NodeApplyArgs {
     /// Where to write the invitation for whoever joins, which holds the ledger's key: mode 0600
     #[arg(short, long, value_name = "FILE", default_value = "invitation")]
     pub(crate) output: PathBuf,
+
+    /// A certificate authority to accept from a witness that joins, besides the system's
+    #[arg(long, value_name = "FILE", env = "DAB_WITNESS_CA")]
+    pub(crate) witness_ca: Option<PathBuf>,
 
     /// The draft, with the signatures of a quorum of the members
     #[arg(value_name = "CHANGE", default_value = CHANGE)]

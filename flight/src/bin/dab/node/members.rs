@@ -11,7 +11,8 @@ use dab_ledger::members::{Candidate, Member, Members};
 use dab_ledger::node::NodeConfig;
 use dab_ledger::peer::ReplicaId;
 
-use crate::change::{certify, config, read, say_change, say_how_far, say_writers, write_draft};
+use super::witnesses::check_engaged;
+use crate::change::{certify, config, read, say_change, say_how_far, say_witnesses, say_writers, write_draft};
 use crate::cli::{NodeAddArgs, NodeApplyArgs, NodeApproveArgs, NodeListArgs, NodeRemoveArgs};
 use crate::data_dir::DataDir;
 use crate::output::print_line;
@@ -73,6 +74,9 @@ pub(super) async fn apply(args: NodeApplyArgs) -> Result<()> {
             args.output.display()
         );
     }
+    if approval.applied_by.is_none() {
+        check_engaged(&dir, approval.engages.as_ref(), args.witness_ca.as_deref()).await?;
+    }
     // as after an answer that was lost: then what is left is the invitation
     let index = certify(&args.node, &approval).await?;
     if let Some(member) = &approval.joins {
@@ -82,6 +86,7 @@ pub(super) async fn apply(args: NodeApplyArgs) -> Result<()> {
     }
     say_change(&approval)?;
     say_writers(&approval, index)?;
+    say_witnesses(&approval, index)?;
     if approval.joins.is_some() {
         print_line!("certified; on the new machine, with a copy of this file:");
         print_line!("  {} node join {}", program(), shell_word(&args.output));
