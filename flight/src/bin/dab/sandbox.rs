@@ -5,10 +5,13 @@
 //! DIR/n1.log, ...   what each said
 //! DIR/tables        the folder of tables that all share
 //! DIR/founding      what the nodes were made from; holds the ledger's key, 0600
+//! DIR/witness       the witness outside, where the sandbox was made with one
 //! ```
 //!
 //! The processes are those that `dab serve` makes, and may be killed and started again like those of any node. One user,
 //! password and certificate authority serve at all of them.
+
+mod witness;
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -30,6 +33,7 @@ use crate::cli::SandboxArgs;
 use crate::data_dir::DataDir;
 use crate::output::print_line;
 use crate::program::{program, shell_word};
+use witness::SandboxWitness;
 
 /// Nodes of a new sandbox: the fewest of which one may be faulty.
 const NODES_DEFAULT: u16 = 4;
@@ -56,6 +60,9 @@ pub(crate) async fn run(args: SandboxArgs) -> Result<()> {
     let mut running = Vec::new();
     for node in &sandbox.nodes {
         running.push(node.start(&sandbox.tables())?);
+    }
+    if let Some(witness) = &sandbox.witness {
+        running.push(witness.start()?);
     }
     let mut stop = StopSignals::new()?;
     let ended = sandbox.say_and_watch(&mut running, &mut stop).await;
@@ -105,6 +112,7 @@ struct Sandbox {
     dir: PathBuf,
     members: Members,
     nodes: Vec<SandboxNode>,
+    witness: Option<SandboxWitness>,
 }
 
 /// One node, running or not.
@@ -116,7 +124,7 @@ struct SandboxNode {
     audit_listen: SocketAddr,
 }
 
-/// One node's process.
+/// A process of the sandbox: a node's, or the witness's.
 struct Process {
     name: String,
     child: Child,
@@ -139,7 +147,7 @@ impl Sandbox {
         durable::create_private_dir(&dir.join("tables"))?;
         let founding = match read_founding(dir)? {
             Some(founding) => founding,
-            None => found(dir, args.nodes.unwrap_or(NODES_DEFAULT), args.base_port)?,
+            None => found(dir, args)?,
         };
         let members = founding.members().clone();
         if let Some(nodes) = args.nodes.filter(|nodes| usize::from(*nodes) != members.count()) {
@@ -147,6 +155,12 @@ impl Sandbox {
                 "the sandbox in {} has {} nodes, not {nodes}: --dir names another",
                 dir.display(),
                 members.count()
+            );
+        }
+        if args.witness && founding.witnesses().is_empty() {
+            bail!(
+                "the sandbox in {} was made without a witness: --dir names another",
+                dir.display()
             );
         }
         let mut nodes = Vec::new();
@@ -160,16 +174,18 @@ impl Sandbox {
             let [listen, audit_listen] = ports.map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
             nodes.push(SandboxNode {
                 name: member.is.name.clone(),
-                log: dir.join(format!("{}.log", member.is.name)),
+                log: log_of(dir, &member.is.name),
                 dir: data,
                 listen,
                 audit_listen,
             });
         }
+        let first = nodes[0].dir.path().to_owned();
         let sandbox = Self {
             dir: dir.clone(),
             members,
             nodes,
+            witness: SandboxWitness::of(&founding, dir, &first)?,
         };
         sandbox.share_login()?;
         Ok(sandbox)
@@ -214,21 +230,23 @@ impl Sandbox {
                 () = stop.wait() => break,
             };
             let ended = running.remove(at);
-            self.say_ended(&ended.name, status.ok(), running.len())?;
+            self.say_ended(&ended.name, status.ok(), running)?;
         }
         Ok(())
     }
 
     async fn wait_for_all(&self, running: &mut [Process]) -> Result<()> {
         loop {
-            let mut all_serve = true;
-            for (node, process) in self.nodes.iter().zip(running.iter_mut()) {
+            for process in running.iter_mut() {
                 // without it the others may wait for a quorum for ever
                 if let Some(status) = process.child.try_wait()? {
-                    let said = fs::read_to_string(&node.log).unwrap_or_default();
+                    let said = fs::read_to_string(self.log_of(&process.name)).unwrap_or_default();
                     let last = said.lines().last().unwrap_or("it said nothing");
-                    bail!("{} ended ({status}): {last}", node.name);
+                    bail!("{} ended ({status}): {last}", process.name);
                 }
+            }
+            let mut all_serve = true;
+            for node in &self.nodes {
                 all_serve &= node.dir.endpoint()?.is_some();
             }
             if all_serve {
@@ -255,6 +273,10 @@ impl Sandbox {
                 node.audit_listen
             );
         }
+        if let (Some(witness), Some(process)) = (&self.witness, running.get(self.nodes.len())) {
+            let pid = process.child.id().unwrap_or_default();
+            print_line!("  witness pid {pid:<7} http://{}, has to cosign too", witness.listen);
+        }
         let data = |node: &SandboxNode| shell_word(node.dir.path());
         let (first, last) = (&self.nodes[0], &self.nodes[self.nodes.len() - 1]);
         print_line!("tables  {}, shared by all", self.tables().display());
@@ -273,24 +295,35 @@ impl Sandbox {
         Ok(())
     }
 
-    fn say_ended(&self, name: &str, status: Option<ExitStatus>, left: usize) -> Result<()> {
+    fn say_ended(&self, name: &str, status: Option<ExitStatus>, running: &[Process]) -> Result<()> {
         let how = status.map_or_else(|| "nobody knows how".to_owned(), |status| status.to_string());
         print_line!("{name} ended ({how})");
+        let again = |arguments: Vec<String>| {
+            print_line!("  it is started again by: {} {}", program(), arguments.join(" "));
+            anyhow::Ok(())
+        };
+        let Some(node) = self.nodes.iter().find(|node| node.name == name) else {
+            print_line!("  nothing is certified until it runs again");
+            return self
+                .witness
+                .as_ref()
+                .map_or(Ok(()), |witness| again(witness.command_line()));
+        };
+        let left = running
+            .iter()
+            .filter(|process| self.nodes.iter().any(|node| node.name == process.name))
+            .count();
         if left < self.members.quorum() {
             print_line!(
                 "  {left} are no quorum: nothing is certified until {} run again",
                 self.members.quorum()
             );
         }
-        let node = self.nodes.iter().find(|node| node.name == name);
-        if let Some(node) = node {
-            print_line!(
-                "  it is started again by: {} {}",
-                program(),
-                node.command_line(&self.tables()).join(" ")
-            );
-        }
-        Ok(())
+        again(node.command_line(&self.tables()))
+    }
+
+    fn log_of(&self, name: &str) -> PathBuf {
+        log_of(&self.dir, name)
     }
 }
 
@@ -308,26 +341,31 @@ impl SandboxNode {
     }
 
     fn start(&self, tables: &Path) -> Result<Process> {
-        let log = fs::File::create(&self.log).with_context(|| format!("cannot write {}", self.log.display()))?;
-        let mut child = Command::new(std::env::current_exe().context("cannot find this program")?)
-            .args(self.arguments(tables))
-            .arg("--until-stdin-ends")
-            .stdin(Stdio::piped())
-            .stdout(log.try_clone()?)
-            .stderr(log)
-            // a group of its own: Ctrl-C is for the sandbox, which tells the nodes
-            .process_group(0)
-            .spawn()
-            .with_context(|| format!("cannot start {}", self.name))?;
-        Ok(Process {
-            name: self.name.clone(),
-            stdin: child.stdin.take(),
-            child,
-        })
+        Process::start(&self.name, &self.log, self.arguments(tables))
     }
 }
 
 impl Process {
+    /// Starts this program with other arguments; what it says goes into `log`.
+    fn start(name: &str, log: &Path, arguments: Vec<PathBuf>) -> Result<Self> {
+        let said = fs::File::create(log).with_context(|| format!("cannot write {}", log.display()))?;
+        let mut child = Command::new(std::env::current_exe().context("cannot find this program")?)
+            .args(arguments)
+            .arg("--until-stdin-ends")
+            .stdin(Stdio::piped())
+            .stdout(said.try_clone()?)
+            .stderr(said)
+            // a group of its own: Ctrl-C is for the sandbox, which tells the others
+            .process_group(0)
+            .spawn()
+            .with_context(|| format!("cannot start {name}"))?;
+        Ok(Self {
+            name: name.to_owned(),
+            stdin: child.stdin.take(),
+            child,
+        })
+    }
+
     /// Has it stop in order: the end of its standard input tells it to, also where this process is killed.
     fn stop(&mut self) {
         self.stdin = None;
@@ -347,7 +385,8 @@ fn read_founding(dir: &Path) -> Result<Option<Founding>> {
 
 /// Makes every node's keys, and the founding over them. A crash on the way leaves keys that no founding names; the next
 /// start refuses them.
-fn found(dir: &Path, nodes: u16, base_port: u16) -> Result<Founding> {
+fn found(dir: &Path, args: &SandboxArgs) -> Result<Founding> {
+    let (nodes, base_port) = (args.nodes.unwrap_or(NODES_DEFAULT), args.base_port);
     let origin = format!("dab/sandbox/{}", uuid::Uuid::new_v4());
     let mut candidates: Vec<Candidate> = Vec::new();
     for number in 0..nodes {
@@ -366,9 +405,22 @@ fn found(dir: &Path, nodes: u16, base_port: u16) -> Result<Founding> {
             )
         })?);
     }
-    let founding = Founding::new(&origin, candidates, Vec::new())?;
+    let mut witnesses = Vec::new();
+    if args.witness {
+        let port = match base_port {
+            0 => free_port()?,
+            base => base + nodes * PORTS_PER_NODE,
+        };
+        witnesses.push(witness::make(dir, SocketAddr::from((Ipv4Addr::LOCALHOST, port)))?);
+    }
+    let founding = Founding::new(&origin, candidates, witnesses)?;
     durable::write(&dir.join("founding"), founding.to_text().as_bytes(), Access::Owner)?;
     Ok(founding)
+}
+
+/// What a process of the sandbox has said.
+fn log_of(dir: &Path, name: &str) -> PathBuf {
+    dir.join(format!("{name}.log"))
 }
 
 /// A port that nobody has at this moment.

@@ -30,7 +30,7 @@ pub(crate) async fn run(args: ServeArgs) -> Result<()> {
 }
 
 /// Ends when standard input does, if it `is_watched`.
-async fn stdin_ended(is_watched: bool) {
+pub(crate) async fn stdin_ended(is_watched: bool) {
     if !is_watched {
         return std::future::pending().await;
     }

@@ -17,6 +17,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::output::print_line;
+use crate::serve::stdin_ended;
 
 /// Connections open at once, and from one address: ledgers are few, and each keeps one. Few enough from one address that
 /// many have to come together to take them all.
@@ -82,6 +83,10 @@ pub(crate) struct WitnessArgs {
     /// Its private key, PEM, mode 0600
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     tls_key: Option<PathBuf>,
+
+    /// Stop when standard input ends: with whoever started this witness
+    #[arg(long, hide = true)]
+    until_stdin_ends: bool,
 }
 
 pub(crate) async fn run(args: WitnessArgs) -> Result<()> {
@@ -118,6 +123,7 @@ pub(crate) async fn run(args: WitnessArgs) -> Result<()> {
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
+            () = stdin_ended(args.until_stdin_ends) => {}
         }
     };
     serve_http(vec![listener], router(witness), config, &limits(), stop).await?;

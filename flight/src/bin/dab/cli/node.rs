@@ -268,6 +268,10 @@ pub(crate) struct SandboxArgs {
     #[arg(long, value_name = "COUNT", value_parser = value_parser!(u16).range(2..=9))]
     pub(crate) nodes: Option<u16>,
 
+    /// Have a witness outside cosign too, as recommended: one party more than the nodes
+    #[arg(long)]
+    pub(crate) witness: bool,
+
     /// The first of ten ports for each node; 0 takes free ones
     #[arg(long, value_name = "PORT", default_value_t = 32100, value_parser = value_parser!(u16).range(0..=65000))]
     pub(crate) base_port: u16,
