@@ -324,6 +324,8 @@ def test_a_sandbox_bears_the_loss_of_any_one_node(tmp_path):
         assert not any(is_running(int(pid)) for pid in pids.values()), "a node outlives its sandbox"
     other = run(*command, "--nodes", "3", check=False)
     assert other.returncode == 1 and "has 4 nodes, not 3" in other.stderr, other.stderr
+    other = run(*command, "--witness", check=False)
+    assert other.returncode == 1 and "was made without a witness" in other.stderr, other.stderr
 
 
 def test_who_interrupts_a_sandbox_twice_does_not_wait_for_a_node_that_hangs(tmp_path):
