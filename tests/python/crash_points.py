@@ -1,9 +1,9 @@
 """A node under a fixed small workload, interrupted at a call that changes its files, started again, and judged: at every call.
 
-    python crash_points.py [--kind KIND]... [--count N] [--seed N] [--point POINT [--then N]] [--dir DIR]
+    python crash_points.py [--kind KIND]... [--count N] [--seed N] [--point POINT [--then N]] [--dir DIR] [--jobs N]
 
 DAB_BINARY names the binary. A first run without interruption tells which calls there are; `syscalls.py` says what a point is, and
-what can be done to it. Of these `kill` and `tear` end the node, `eio` and `enospc` have it go on or end itself. `again` kills it
+what can be done to it. A campaign that was broken off goes on when it is started over its directory again. Of the kinds, `kill` and `tear` end the node, `eio` and `enospc` have it go on or end itself. `again` kills it
 at the point and once more while it recovers, at the call of this number. Exit status 0: everything acknowledged is there, every
 statement whole or not at all and once, all verifiers accept the ledger, and the node takes further writes. What is wrong is said
 in sentences, with the arguments that try the point again, and its files stay.
@@ -21,17 +21,15 @@ import shutil
 import signal
 import sys
 import tempfile
-import time
-from collections import Counter
-from dataclasses import dataclass
 from pathlib import Path
 
 import syscalls
-from campaign import say, tell_but_for_underflows
+from campaign import say
 from crash_world import World, name
 from judgement import bad_lines
 from server import STOP_SECONDS_MAX, Server
 from syscalls import SYNCS, TAKE_ROOM, TEARABLE, logged, tracer
+from trials import Outcome, Trial, carried_out, written
 
 AGAIN = "again"
 KINDS = (*syscalls.KINDS, AGAIN)
@@ -43,50 +41,18 @@ MADE_ANEW = re.compile(r"tables/_ledger|public|private/state\.redb")
 CAUGHT = re.compile(r"panicked at .*/object_store-[^/]+/src/buffered\.rs")
 
 
-@dataclass(frozen=True)
-class Trial:
-    """What is done at which point; `then` is the number of the call at which its recovery is killed."""
-
-    kind: str
-    point: str
-    then: int = 0
-
-    def __str__(self):
-        then = f" --then {self.then}" if self.then else ""
-        return f'--kind {self.kind} --point "{self.point}"{then}'
-
-
 def main():
     arguments = parsed()
     reason = syscalls.why_not()
     if reason:
         sys.exit(reason)
-    sys.unraisablehook = tell_but_for_underflows
     directory = arguments.dir or Path(tempfile.mkdtemp(prefix="dab-crash-points-"))
-    began = time.monotonic()
     if arguments.point:
-        trials = [Trial(arguments.kind[0], arguments.point, arguments.then)]
+        trials = written(directory, lambda: [Trial(arguments.kind[0], arguments.point, arguments.then)])
     else:
-        trials = drawn(points(directory / "counted"), arguments)
+        trials = written(directory, lambda: drawn(points(directory / "counted"), arguments))
         say(f"DAB_TEST_SEED={arguments.seed}, {len(trials)} trials, in {directory}")
-    outcomes, errors, wrong = Counter(), Counter(), 0
-    try:
-        for number, trial in enumerate(trials, 1):
-            found, how, also = tried(trial, directory / str(number), errors)
-            outcomes[trial.kind, how] += 1
-            wrong += bool(found)
-            say("\n".join([f"{number}. {trial}: {how}{also}", *(f"  WRONG: {sentence}" for sentence in found)]))
-            if not found and not arguments.point:
-                shutil.rmtree(directory / str(number))
-    except KeyboardInterrupt:
-        say("interrupted")
-    for (kind, how), count in sorted(outcomes.items()):
-        say(f"{count} x {kind}: {how}")
-    for words, count in errors.most_common():
-        say(f"  {count} x {words}")
-    verdict = f"{wrong} went wrong" if wrong else "nothing is wrong"
-    say(f"{outcomes.total()} trials in {time.monotonic() - began:.0f} s; {verdict}")
-    sys.exit(1 if wrong else 0)
+    sys.exit(1 if carried_out(tried, trials, directory, arguments.jobs) else 0)
 
 
 def parsed():
@@ -98,6 +64,7 @@ def parsed():
     parser.add_argument("--point", help="this one alone")
     parser.add_argument("--then", type=int, default=0, help="which call of the recovery, for --kind again")
     parser.add_argument("--dir", type=Path, help="where everything lies [default: a new one for temporary files]")
+    parser.add_argument("--jobs", type=int, default=1, help="so many trials at a time [default: 1]")
     arguments = parser.parse_args()
     arguments.kind = arguments.kind or list(KINDS)
     return arguments
@@ -105,6 +72,7 @@ def parsed():
 
 def points(directory):
     """The calls of a life that nothing interrupts."""
+    shutil.rmtree(directory, ignore_errors=True)  # of a campaign that was broken off here
     directory.mkdir(parents=True)
     world, server = World(), Server(directory / "data", under=tracer(directory / "data", directory / "calls"))
     server.start()
@@ -128,9 +96,7 @@ def drawn(every, arguments):
     return [trial for trial, _ in zip(turns, range(arguments.count or sys.maxsize))]
 
 
-def tried(trial, directory, errors):
-    """What is wrong, how the interrupted node ended, and at which call its recovery was killed."""
-    directory.mkdir(parents=True)
+def tried(trial, directory):
     world, data, calls = World(), directory / "data", directory / "calls"
     how = also = ""
     server = Server(data, under=tracer(data, calls, trial.point, "kill" if trial.kind == AGAIN else trial.kind))
@@ -153,8 +119,7 @@ def tried(trial, directory, errors):
     finally:
         server.process.kill()
         server.process.wait()
-        errors.update(world.errors)
-    return world.found, how, also
+    return Outcome(how, also, dict(world.errors), world.found)
 
 
 def interrupted(server, world, calls):
