@@ -78,7 +78,7 @@ def campaign(group, network, arguments):
     finally:
         clients.end()
     say(f"{history.now():7.1f} s: all is well again, and judged")
-    report(history, faults.failovers, clients.errors)
+    report(history, faults, clients.errors)
     names = sorted({operation.table for operation in history.operations})
     read_everywhere(group, history, names)
     found = Judgement(group, history, names).wrongs()
@@ -104,14 +104,19 @@ def read_everywhere(group, history, names):
                     history.perform(cursor, READ, name, None, "the last look", node)
 
 
-def report(history, failovers, errors):
+def report(history, faults, errors):
     counted = Counter((operation.kind, operation.outcome) for operation in history.operations)
     say(", ".join(f"{count} x {kind} {outcome}" for (kind, outcome), count in sorted(counted.items())))
     for words, count in errors.most_common():
         say(f"  {count} x {words}")
-    if failovers:
-        figures = f"median {statistics.median(failovers):.2f} s, max {max(failovers):.2f} s"
-        say(f"failover: {len(failovers)} leaders killed; {figures} to the next acknowledged append")
+    for kind in sorted({each.kind for each in faults.befallen}):
+        those = [each for each in faults.befallen if each.kind == kind]
+        meanwhile = f"{sum(each.acknowledged for each in those)} operations acknowledged meanwhile"
+        dropped = sum(each.dropped for each in those)
+        say(f"{len(those)} x {kind}: {meanwhile}" + (f", {dropped} packets dropped" if dropped else ""))
+    if faults.failovers:
+        figures = f"median {statistics.median(faults.failovers):.2f} s, max {max(faults.failovers):.2f} s"
+        say(f"failover: {len(faults.failovers)} leaders killed; {figures} to the next acknowledged append")
 
 
 def tell_but_for_underflows(unraisable):

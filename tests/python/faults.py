@@ -18,8 +18,17 @@ OF_ONE = ("kill", "pause", "mute", "deaf", "cut off", "one link")
 TOO_MUCH = ("halves", "all killed")
 KILLED_LEADER = f"kill {LEADER}"
 KINDS = (*(f"{what} {whom}" for what in OF_ONE for whom in (LEADER, FOLLOWER)), "loss", *TOO_MUCH)
+# Of each of these a campaign has one among its first rounds, however short it is: kill -9 (of a leader, for the time of a
+# failover), SIGSTOP, a one-way cut that the one who is cut off must notice, lost packets.
+CERTAIN = {
+    "killed": (KILLED_LEADER,),
+    "held": (f"pause {LEADER}", f"pause {FOLLOWER}"),
+    "cut one way": tuple(f"{what} {whom}" for what in ("mute", "deaf") for whom in (LEADER, FOLLOWER)),
+    "lossy": ("loss",),
+}
+FIRST_ROUNDS = 7
 SETTLED_MIN, SETTLED_MAX, LASTS_MIN, LASTS_MAX = 6, 16, 10, 40
-LASTS_WITHOUT_QUORUM = 4
+LASTS_WITHOUT_QUORUM, LASTS_LOSING_MAX = 4, 20
 # Beside another fault no replica can be spared, and leaders that lose much are soon none any more.
 LOST_ALONE_PERCENT_MAX, LOST_BESIDE_PERCENT_MAX = 25, 5
 
@@ -44,13 +53,13 @@ class Fault:
 
 
 def schedule(seed, rounds, kinds=KINDS):
-    """Each kind once before one comes again, so that a short run has most of them, and a killed leader first: each run shall
-    tell how long a failover takes."""
+    """Each kind once before one comes again, in an order by chance that has one of each certain ones in front."""
     chance, faults, left = random.Random(f"{seed} faults"), [], []
     for _ in range(rounds):
-        left = left or sorted(chance.sample(kinds, len(kinds)), key=lambda kind: kind != KILLED_LEADER)
+        left = left or shuffled(chance, kinds)
         kind = left.pop(0)
-        lasts = LASTS_WITHOUT_QUORUM if kind in TOO_MUCH else chance.randint(LASTS_MIN, LASTS_MAX)
+        lasts_max = LASTS_LOSING_MAX if kind == "loss" else LASTS_MAX
+        lasts = LASTS_WITHOUT_QUORUM if kind in TOO_MUCH else chance.randint(LASTS_MIN, lasts_max)
         lost = chance.randint(1, LOST_BESIDE_PERCENT_MAX) if chance.random() < 0.2 else 0
         if kind == "loss":
             lost = chance.randint(LOST_BESIDE_PERCENT_MAX, LOST_ALONE_PERCENT_MAX)
@@ -59,12 +68,29 @@ def schedule(seed, rounds, kinds=KINDS):
     return faults
 
 
+def shuffled(chance, kinds):
+    order = chance.sample(kinds, len(kinds))
+    certain = [next((kind for kind in order if kind in those), None) for those in CERTAIN.values()]
+    order.sort(key=lambda kind: kind not in certain)
+    first, others = order[:FIRST_ROUNDS], order[FIRST_ROUNDS:]
+    return chance.sample(first, len(first)) + others
+
+
+@dataclass(frozen=True)
+class Befallen:
+    """What became of a round: operations that were acknowledged while it lasted, and packets that were dropped."""
+
+    kind: str
+    acknowledged: int
+    dropped: int
+
+
 class Faults:
     """Makes them happen to a group whose machines are in a network."""
 
     def __init__(self, group, network, history):
         self.group, self.network, self.history = group, network, history
-        self.failovers = []
+        self.failovers, self.befallen = [], []
 
     def befall(self, fault, table):
         """One fault, from its waiting time to its end. Appends of its own go to `table`."""
@@ -72,6 +98,7 @@ class Faults:
         leader = self.group.leader()
         others = [node for node in self.group.nodes if node is not leader]
         node = others[fault.drawn % len(others)] if fault.kind.endswith(FOLLOWER) else leader
+        acknowledged, dropped = self.history.acknowledged, self.network.dropped()
         self.network.lose(fault.lost_percent)
         undo = getattr(self, "_" + fault.what().replace(" ", "_"))(fault, node, table)
         try:
@@ -79,6 +106,8 @@ class Faults:
         finally:
             self.network.heal()
             undo()
+        acknowledged, dropped = self.history.acknowledged - acknowledged, self.network.dropped() - dropped
+        self.befallen.append(Befallen(fault.kind, acknowledged, dropped))
 
     def _kill(self, fault, node, table):
         if fault.kind == KILLED_LEADER:

@@ -14,6 +14,7 @@ waits for acknowledgements that do not come: the connection is deaf on one side 
 """
 
 import os
+import re
 import shutil
 import subprocess
 
@@ -22,8 +23,10 @@ SEARCHED = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
 TOOLS = ("unshare", "nsenter", "mount", "ip", "nft")
 OWN_WORLD = ("--user", "--map-root-user", "--mount", "--net", "--pid", "--fork", "--mount-proc", "--kill-child")
 PREFIX = "10.77.0"
-RULES = "table bridge faults {{ chain links {{ type filter hook forward priority 0; policy accept; {}\n}}\n}}"
-LOST = "numgen random mod 100 <= {} drop"
+CHAIN = "chain links {{ type filter hook forward priority 0; policy accept; {}\n}}"
+RULES = f"table bridge faults {{{{ counter dropped {{{{ }}}}\n{CHAIN}\n}}}}"
+DROP = "counter name dropped drop"
+LOST = f"numgen random mod 100 <= {{}} {DROP}"
 
 
 def why_not():
@@ -87,8 +90,13 @@ class Network:
         self.cuts, self.lost_percent = set(), 0
         self._say()
 
+    def dropped(self):
+        """Packets that were dropped so far."""
+        listed = tool("nft", "list counter bridge faults dropped")
+        return int(re.search(r"packets (\d+)", listed)[1])
+
     def _say(self):
-        rules = [f"ip saddr {self.host(a)} ip daddr {self.host(b)} drop" for a, b in sorted(self.cuts)]
+        rules = [f"ip saddr {self.host(a)} ip daddr {self.host(b)} {DROP}" for a, b in sorted(self.cuts)]
         if self.lost_percent:
             everyone = f"{{ {', '.join(map(self.host, self.machines))} }}"
             rules.append(f"ip saddr {everyone} ip daddr {everyone} {LOST.format(self.lost_percent - 1)}")
@@ -100,3 +108,4 @@ class Network:
 def tool(*command):
     done = subprocess.run([str(word) for word in command], capture_output=True, text=True)
     assert done.returncode == 0, f"{' '.join(command)}: {done.stderr}"
+    return done.stdout

@@ -30,7 +30,7 @@ def test_what_is_cut_or_lost_does_not_arrive_and_all_else_does():
     )
     assert done.returncode == 0, done.stderr
     # a datagram that was dropped never comes; one that is sent later on the same way shows that it would have come by then
-    assert done.stdout.splitlines() == ["1: back, healed", "2: before, healed"]
+    assert done.stdout.splitlines() == ["1 was dropped, then 3", "1: back, healed", "2: before, healed"]
 
 
 def inside():
@@ -40,11 +40,13 @@ def inside():
     network.cut({(1, 2)})
     send(network, 1, 2, "cut")
     send(network, 2, 1, "back")
+    cut = network.dropped()
     network.heal()
     network.lose(100)
     send(network, 1, 2, "lost")
     send(network, 2, 1, "lost")
     network.heal()
+    print(f"{cut} was dropped, then {network.dropped()}")
     for a, b in [(1, 2), (2, 1)]:
         send(network, a, b, "healed")
         send(network, a, b, "end")
