@@ -47,6 +47,15 @@ def run(*command, check=True, **options):
     return done
 
 
+def wait_until(true, seconds_max=COMMAND_SECONDS_MAX):
+    """What `true` returns, once that is true."""
+    deadline = time.monotonic() + seconds_max
+    while not (found := true()):
+        assert time.monotonic() < deadline, f"it did not come about within {seconds_max} s"
+        time.sleep(0.02)
+    return found
+
+
 def free_port():
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))

@@ -15,7 +15,8 @@ from group import Group, node_verb
 from made_ledger import Signer
 from server import dab_binary, dab_verify_binary, free_port, run
 from test_go import go, in_go  # noqa: F401 (a fixture is found by its name)
-from test_replicas import insert_or_fail, is_running, said_until, wait_until
+from test_replicas import insert_or_fail, wait_until
+from test_sandbox import is_running, said_until
 from test_witness import Witness
 from verifier import COSIGNER_KEY, Invalid, Trust, verify
 

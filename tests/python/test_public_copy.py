@@ -7,7 +7,6 @@ import signal
 import ssl
 import subprocess
 import sys
-import time
 import urllib.request
 
 import pytest
@@ -16,12 +15,11 @@ from auditor import main as auditor
 from forgeries import LEDGER_FORGERIES
 from group import Group
 from offline import in_python, in_rust, programs
-from server import Server, free_port, run
+from server import Server, free_port, run, wait_until
 from test_go import go, in_go  # noqa: F401 (a fixture is found by its name)
 from verifier import Checkpoint, Trust
 
 VALID, INVALID = 0, 1
-SECONDS_MAX = 60
 INSERTS = 260  # more leaves than a tile has hashes
 
 
@@ -42,14 +40,6 @@ def health(node):
     context = ssl.create_default_context(cafile=str(node.ca))
     with urllib.request.urlopen(f"https://127.0.0.1:{node.audit_port}/health", context=context) as answer:
         return json.loads(answer.read())
-
-
-def wait_until(true):
-    deadline = time.monotonic() + SECONDS_MAX
-    while not (found := true()):
-        assert time.monotonic() < deadline, "it did not come about"
-        time.sleep(0.02)
-    return found
 
 
 def wait_for_copy(node, copy=None):

@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import signal
 import subprocess
 import threading
 import time
@@ -12,7 +11,7 @@ import pytest
 from deltalake import DeltaTable
 
 from group import Group, node_verb
-from server import dab_binary, dab_verify_binary, free_port, run
+from server import dab_binary, dab_verify_binary, free_port, run, wait_until
 
 WRITERS = 4
 SECONDS_MAX = 120
@@ -199,13 +198,6 @@ def insert_or_fail(node):
         pass
 
 
-def wait_until(true):
-    deadline = time.monotonic() + SECONDS_MAX
-    while not true():
-        assert time.monotonic() < deadline, "it did not come about"
-        time.sleep(0.05)
-
-
 def test_a_commit_waits_for_the_witness_outside(tmp_path):
     """Four organisations hold the ledger, a fifth the witness: without it, nothing is certified by the four alone."""
     state, port = tmp_path / "witness", free_port()
@@ -296,74 +288,3 @@ def test_keys_are_made_once_and_a_founding_is_taken_once(tmp_path):
 def serve_in(data):
     anywhere = ["--listen", "127.0.0.1:0", "--audit-listen", "127.0.0.1:0", "--tables", data.parent]
     return run(dab_binary(), "serve", "--data", data, *anywhere, check=False, timeout=SECONDS_MAX)
-
-
-def test_a_sandbox_bears_the_loss_of_any_one_node(tmp_path):
-    command = [dab_binary(), "sandbox", "--dir", tmp_path / "s", "--base-port", "0"]
-    for killed in ["n1", "n3"]:
-        sandbox = subprocess.Popen([str(word) for word in command], stdout=subprocess.PIPE, text=True)
-        try:
-            said = said_until(sandbox, "Ctrl-C stops them all")
-            assert "4 nodes hold one ledger; 3 of them certify, 1 may be faulty" in said, said
-            paths = (str(tmp_path), dab_binary())
-            wide = [line for line in said.splitlines() if len(line) > 80 and not any(path in line for path in paths)]
-            assert not wide, wide
-            pids = dict(re.findall(r"^ +(n\d) +pid (\d+)", said, re.MULTILINE))
-            assert len(pids) == 4, said
-            sql = ["sql", "--data", tmp_path / "s" / "n2", "-c"]
-            run(dab_binary(), *sql, f"CREATE TABLE before_{killed} AS SELECT 1 AS id")
-            os.kill(int(pids[killed]), signal.SIGKILL)
-            said = said_until(sandbox, "it is started again by")
-            assert f"{killed} ended" in said and "no quorum" not in said, said
-            run(dab_binary(), *sql, f"CREATE TABLE after_{killed} AS SELECT 2 AS id")
-            shown = run(dab_binary(), *sql, f"SELECT * FROM before_{killed} UNION SELECT * FROM after_{killed}").stdout
-            assert "| 1 " in shown and "| 2 " in shown, shown
-        finally:
-            sandbox.send_signal(signal.SIGINT)
-            assert sandbox.wait(SECONDS_MAX) == 0
-        assert not any(is_running(int(pid)) for pid in pids.values()), "a node outlives its sandbox"
-    other = run(*command, "--nodes", "3", check=False)
-    assert other.returncode == 1 and "has 4 nodes, not 3" in other.stderr, other.stderr
-    other = run(*command, "--witness", check=False)
-    assert other.returncode == 1 and "was made without a witness" in other.stderr, other.stderr
-
-
-def test_who_interrupts_a_sandbox_twice_does_not_wait_for_a_node_that_hangs(tmp_path):
-    command = [dab_binary(), "sandbox", "--dir", tmp_path / "s", "--base-port", "0"]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    sandbox = subprocess.Popen([str(word) for word in command], **pipes)
-    pids = {}
-    try:
-        said = said_until(sandbox, "Ctrl-C stops them all")
-        pids = {int(pid) for pid in re.findall(r"^ +n\d +pid (\d+)", said, re.MULTILINE)}
-        hangs = max(pids)
-        os.kill(hangs, signal.SIGSTOP)
-        sandbox.send_signal(signal.SIGINT)
-        # the others have stopped, so the first one has been heard
-        wait_until(lambda: not any(is_running(pid) for pid in pids - {hangs}))
-        assert sandbox.poll() is None
-        sandbox.send_signal(signal.SIGINT)
-        assert sandbox.wait(SECONDS_MAX) == 1
-        assert "stopped at once" in sandbox.stderr.read()
-        assert not is_running(hangs), "a node outlives its sandbox"
-    finally:
-        sandbox.kill()
-        for pid in filter(is_running, pids):
-            os.kill(pid, signal.SIGKILL)
-
-
-def said_until(process, words):
-    said = ""
-    while words not in said:
-        line = process.stdout.readline()
-        assert line, said
-        said += line
-    return said
-
-
-def is_running(pid):
-    try:
-        os.kill(pid, 0)
-        return True
-    except ProcessLookupError:
-        return False
