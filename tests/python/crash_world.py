@@ -97,21 +97,24 @@ class World:
     found: list = field(default_factory=list)
     order: list = field(default_factory=list)
 
-    def send_all(self, server, between=lambda statement, acknowledged: None):
-        """As far as the node lives. Each attempt's outcome is told to `between`."""
-        for statement in STATEMENTS:
-            answer, _ = self._ask(server, statement, between)
+    def send_all(self, servers, between=lambda statement, acknowledged: None):
+        """Each statement to another one first, as far as any lives. Each attempt's outcome is told to `between`."""
+        for number, statement in enumerate(STATEMENTS):
+            first = number % len(servers)
+            doors = servers[first:] + servers[:first]
+            answer, _ = self._ask(doors, statement, between)
             if answer:
                 self.answers[statement] = answer
-                self.receipts.append(statement.receipt(server))
+                self.receipts += [statement.receipt(server) for server in doors if server.alive()][:1]
 
-    def _ask(self, server, statement, between=lambda statement, acknowledged: None):
-        """The answer, or the last complaint of several."""
+    def _ask(self, servers, statement, between=lambda statement, acknowledged: None):
+        """The answer, or the last complaint of several: of the next one that lives, each time."""
         complaint = "the node is gone"
-        for _ in range(ASKED_MAX):
-            if not server.alive():
+        for attempt in range(ASKED_MAX):
+            alive = [server for server in servers if server.alive()]
+            if not alive:
                 break
-            answer, complaint = statement.ask(server)
+            answer, complaint = statement.ask(alive[attempt % len(alive)])
             between(statement, answer is not None)
             if answer:
                 return answer, None
@@ -126,7 +129,7 @@ class World:
         self.order = [statement for statement in STATEMENTS if present[statement]]
         self._check(server, present)
         for statement in STATEMENTS:
-            answer, complaint = self._ask(server, statement)
+            answer, complaint = self._ask([server], statement)
             before = self.answers.get(statement)
             if answer is None:
                 self.found.append(f"asked again, {name(statement)} is refused: {complaint}")
@@ -137,7 +140,7 @@ class World:
                 self.answers.setdefault(statement, answer)
         self.order += [statement for statement in STATEMENTS if statement not in self.order]
         for statement in LATER:
-            answer, complaint = self._ask(server, statement)
+            answer, complaint = self._ask([server], statement)
             if answer is None:
                 self.found.append(f"the next writer is refused: {complaint}")
             else:

@@ -23,6 +23,7 @@ class Group:
                 place = {"host": network.host(n), "under": network.under(n)}
                 own += ["--host", network.host(n)]  # in the certificate that clients are shown
             node = Server(self.directory / f"n{n}", *own, **place)
+            node.tables = self.tables
             self.nodes.append(node)
             address = f"{node.host}:{free_port()}"
             line = node_verb("keys", "--data", node.data, "--origin", ORIGIN, "--name", f"n{n}", "--address", address)

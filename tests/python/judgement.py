@@ -48,10 +48,9 @@ class Judgement:
             if receipts != versions:
                 name = self._node(n).data.name
                 found.append(f"{table} has in its folder the versions {versions}, receipts at {name} {receipts}")
-        # who signed a checkpoint may differ, but not of what
-        notes = {node.data.name: (node.public / "checkpoint").read_text() for node in self.group.nodes}
-        if len({note.split("\n\n")[0] for note in notes.values()}) > 1:
-            found.append(f"the checkpoints differ: {notes}")
+        trees = certified(self.group.nodes)
+        if len(set(trees.values())) > 1:
+            found.append(f"the checkpoints differ: {trees}")
         return found
 
     def _node(self, n):
@@ -95,6 +94,11 @@ class Judgement:
             if done.returncode != 0:
                 found.append(f"dab audit by the files of {node.data.name}: {audit}: {done.stdout}{done.stderr}")
         return found
+
+
+def certified(nodes):
+    """What each node's checkpoint is of; who signed it may differ."""
+    return {node.data.name: (node.public / "checkpoint").read_text().split("\n\n")[0] for node in nodes}
 
 
 def bad_lines(node):

@@ -72,7 +72,7 @@ class Server:
     def __init__(self, data, *arguments, port=0, under=(), host="127.0.0.1"):
         self.data, self.arguments, self.under = Path(data), arguments, under
         self.host, self.port, self.process = host, port, None
-        self.output = Path(f"{data}.log")
+        self.output, self.tables = Path(f"{data}.log"), self.data / "tables"
 
     def start(self):
         return self.launch().wait_until_up()
@@ -175,6 +175,6 @@ class Server:
     def table(self, name):
         """The folder of a table's files. A name used before gets a suffix, so the newest folder counts."""
         folders = [
-            path for path in (self.data / "tables").iterdir() if re.fullmatch(f"{name}(-[0-9a-f]{{8}})?", path.name)
+            path for path in self.tables.iterdir() if re.fullmatch(f"{name}(-[0-9a-f]{{8}})?", path.name)
         ]
         return max(folders, key=lambda path: path.stat().st_mtime)

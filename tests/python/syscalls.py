@@ -1,12 +1,13 @@
 """Runs a program and meddles with one of its calls that change files: the process is killed there, or the call fails.
 
-    python syscalls.py --below DIR --log FILE [--at POINT --do KIND] -- COMMAND...
+    python syscalls.py --below DIR [--also NAME=DIR]... --log FILE [--armed FILE] [--at POINT --do KIND] -- COMMAND...
 
 The kernel asks a second process, which this one leaves behind, before each such call of any thread (seccomp's user
 notification), so the calls stand in one order, and those before the point have been let go while it and all later ones are not
 made. Why not strace: its `when=N` counts each thread's calls apart, its `-P` takes no folder, so that sockets count too. The
 command keeps this program's process id. Only calls that work below the folder are counted and logged, one a line as a `Point`;
-the one that was met has a `!` in front.
+the one that was met has a `!` in front. Other folders count as if they were below it under the names that are given, and nothing
+counts before the file `--armed` is there.
 
 A point is the call, the path as it is in every run (what is drawn by chance in names is a `*`), and which of these calls it is;
 or a number, for the so-maniest call of all. What is done to it:
@@ -112,9 +113,10 @@ class Point:
         return cls(call, path, int(nth.removeprefix("#")))
 
 
-def tracer(below, log, at=None, do=None):
-    """The words that a command is run under."""
-    words = [sys.executable, __file__, "--below", below, "--log", log]
+def tracer(below, log, at=None, do=None, also=(), armed=None):
+    """The words that a command is run under; `also` are names and folders."""
+    words = [sys.executable, __file__, "--below", below, "--log", log, *(["--armed", armed] if armed else [])]
+    words += [word for name, folder in also for word in ("--also", f"{name}={folder}")]
     return [*words, *(["--at", at, "--do", do] if at else []), "--"]
 
 
@@ -137,6 +139,8 @@ def why_not():
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--below", type=Path, required=True, help="the folder whose files' calls count")
+    parser.add_argument("--also", metavar="NAME=DIR", action="append", default=[], help="one more, under this name there")
+    parser.add_argument("--armed", metavar="FILE", help="nothing counts before it is there [default: everything counts]")
     parser.add_argument("--log", required=True, help="where the calls are written down, behind what is there")
     parser.add_argument("--at", metavar="POINT", help="the call that is met")
     parser.add_argument("--do", choices=KINDS, help="what is done to it")
@@ -191,7 +195,9 @@ class Supervisor:
 
     def __init__(self, listener, process, arguments):
         self.listener, self.process, self.do = listener, process, arguments.do
-        self.below = os.path.realpath(arguments.below)
+        also = (text.partition("=")[::2] for text in arguments.also)
+        self.folders = [(name, os.path.realpath(folder)) for name, folder in (("", arguments.below), *also)]
+        self.unarmed = arguments.armed
         self.at, self.counts, self.calls, self.met = arguments.at, Counter(), 0, False
         self.log = os.open(arguments.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         self.names = {number: call for call, (number, _, _) in CALLS.items()}
@@ -219,10 +225,10 @@ class Supervisor:
 
     def judged(self, call, thread, arguments):
         """The error that the call fails with, or `DEATH`; 0 where it is made."""
-        path = self.place(call, thread, arguments)
-        if path != self.below and not path.startswith(f"{self.below}/"):
+        path = self.named(self.place(call, thread, arguments))
+        if path is None or not self.is_armed():
             return 0
-        path = BY_CHANCE.sub("*", os.path.relpath(path, self.below)).replace(" ", "*")
+        path = BY_CHANCE.sub("*", path).replace(" ", "*")
         self.calls += 1
         self.counts[call, path] += 1
         point = Point(call, path, self.counts[call, path])
@@ -236,6 +242,18 @@ class Supervisor:
         if self.met and self.do == "enospc" and call in TAKE_ROOM:
             return errno.ENOSPC
         return errno.EIO if met and self.do == "eio" else 0
+
+    def is_armed(self):
+        if self.unarmed and os.path.exists(self.unarmed):
+            self.unarmed = None
+        return not self.unarmed
+
+    def named(self, path):
+        """A path as it is told: relative to the folder; `None` of one that is elsewhere."""
+        for name, folder in self.folders:
+            if path == folder or path.startswith(f"{folder}/"):
+                return os.path.normpath(os.path.join(name, os.path.relpath(path, folder)))
+        return None
 
     def place(self, call, thread, arguments):
         """The path where a call works, links and all."""

@@ -1,10 +1,13 @@
 """A node that is killed, or whose call fails, at any call that changes its files: does the next start find everything that was
 acknowledged, every statement whole or not at all and once, and a ledger that every verifier accepts?
 
+And if it is one of four replicas: do the others go on meanwhile?
+
 `crash_points.py` does it for every call when called by hand, and here for some, drawn by a seed: it is printed, and
 DAB_TEST_SEED replays it. The tests behind it ask whether its tools notice what they should."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -19,7 +22,7 @@ from server import Server, run
 from syscalls import Point, logged, tracer
 
 CAMPAIGN = Path(__file__).with_name("crash_points.py")
-TRIALS = 2 * len(KINDS)
+TRIALS, TRIALS_OF_REPLICAS = 2 * len(KINDS), 5
 # Three threads that write `start`, `middle` and `end` to a file each, one line a call; two of them sync after each. Then the
 # files are renamed, one after the other. It says which calls failed.
 PROGRAM = """
@@ -50,12 +53,29 @@ def can_be_met():
         pytest.skip(reason)
 
 
-def test_interrupted_at_any_call_a_node_starts_again_whole(tmp_path, capsys):
-    done = run(sys.executable, CAMPAIGN, "--count", TRIALS, "--dir", tmp_path, check=False, timeout=900)
+def campaign(directory, capsys, *arguments):
+    """What it says, nothing being wrong."""
+    done = run(sys.executable, CAMPAIGN, "--dir", directory, *arguments, check=False, timeout=900)
     with capsys.disabled():
         print(f"\n{done.stdout}")
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
-    assert done.stdout.endswith("nothing is wrong\n") and "x kill: killed" in done.stdout
+    assert done.stdout.endswith("nothing is wrong\n")
+    return done.stdout
+
+
+def test_interrupted_at_any_call_a_node_starts_again_whole(tmp_path, capsys):
+    said = campaign(tmp_path, capsys, "--count", TRIALS)
+    assert "x kill: killed" in said
+    # whoever starts it again finds all that was tried, and tries nothing twice
+    again = campaign(tmp_path, capsys)
+    assert f"\n{TRIALS} of them were tried before\n" in again and again.splitlines()[2:] == said.splitlines()[2 + TRIALS :]
+
+
+def test_interrupted_at_any_call_a_replica_is_not_missed_and_catches_up(tmp_path, capsys):
+    said = campaign(tmp_path, capsys, "--replica", "leader", "--replica", "follower", "--count", TRIALS_OF_REPLICAS)
+    # how calls follow one another is not the same in each life; most points are met
+    unmet = re.findall(r"^\d+\. .*: the point was not met", said, re.MULTILINE)
+    assert len(unmet) < TRIALS_OF_REPLICAS / 2, said
 
 
 def met(tmp_path, at=None, do=None):
@@ -106,6 +126,17 @@ def test_a_full_disk_stays_full(tmp_path):
     assert files["f0"] == "startmiddle"
     # what takes no room goes on
     assert Point("fsync", "f0", 3) in points
+
+
+def test_only_what_comes_after_arming_is_counted_and_other_folders_by_their_names(tmp_path):
+    folder, other, armed = tmp_path / "files", tmp_path / "elsewhere", tmp_path / "armed"
+    for each in (folder, other):
+        each.mkdir()
+    program = "import sys; folder, other, armed = sys.argv[1:]; [open(f'{place}/f', 'w').close() for place in (folder, other)]"
+    program += "; open(armed, 'w').close(); [open(f'{place}/g', 'w').close() for place in (folder, other)]"
+    command = tracer(folder, tmp_path / "log", also=[("there", other)], armed=armed)
+    subprocess.run([str(word) for word in (*command, sys.executable, "-c", program, folder, other, armed)], check=True)
+    assert [(point.path, point.nth) for point in logged(tmp_path / "log")[0]] == [("g", 1), ("there/g", 1)]
 
 
 def test_names_drawn_by_chance_are_the_same_point_in_each_run(tmp_path):

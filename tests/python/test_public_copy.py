@@ -24,8 +24,7 @@ INSERTS = 260  # more leaves than a tile has hashes
 
 
 def copy_of(node):
-    tables = node.data / "tables"
-    return (tables if tables.is_dir() else node.arguments[1]) / "_ledger"
+    return node.tables / "_ledger"
 
 
 def size_of(folder, trust):

@@ -12,20 +12,34 @@ from collections import Counter
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, field
 
+import syscalls
 from campaign import say, tell_but_for_underflows
+
+
+# Killed, and once more while it recovers.
+AGAIN = "again"
+KINDS = (*syscalls.KINDS, AGAIN)
 
 
 @dataclass(frozen=True)
 class Trial:
-    """What is done at which point; `then` is the number of the call at which its recovery is killed."""
+    """What is done at which point; `then` is the number of the call at which its recovery is killed. `replica` says of one
+    among four whether it leads or follows; there is none where a node is alone."""
 
     kind: str
     point: str
     then: int = 0
+    replica: str = ""
 
     def __str__(self):
         then = f" --then {self.then}" if self.then else ""
-        return f'--kind {self.kind} --point "{self.point}"{then}'
+        replica = f"--replica {self.replica} " if self.replica else ""
+        return f'{replica}--kind {self.kind} --point "{self.point}"{then}'
+
+    @property
+    def does(self):
+        """What is done to the call."""
+        return "kill" if self.kind == AGAIN else self.kind
 
 
 @dataclass
@@ -99,9 +113,10 @@ def one(tried, trial, directory):
 
 
 def report(trials, outcomes):
-    ends = Counter((trials[number - 1].kind, outcome.how) for number, outcome in outcomes.items())
-    for (kind, how), count in sorted(ends.items()):
-        say(f"{count} x {kind}: {how}")
+    ended = ((trials[number - 1], outcome.how) for number, outcome in outcomes.items())
+    ends = Counter(f"{trial.kind} {trial.replica}".strip() + f": {how}" for trial, how in ended)
+    for end, count in sorted(ends.items()):
+        say(f"{count} x {end}")
     told = sum((Counter(outcome.errors) for outcome in outcomes.values()), Counter())
     for words, count in told.most_common():
         say(f"  {count} x {words}")
