@@ -25,7 +25,7 @@ type headsText struct {
 func (said headsText) isBoundBy(leaf *Leaf) bool {
 	body := fmt.Appendf(nil, "dab/head-map/v1\norigin %s\nsize %d\nsubjects %d\nroot %s\n",
 		said.origin, said.size, said.subjects, base64.StdEncoding.EncodeToString(said.root[:]))
-	return leaf.Subject == headsSubject && leaf.Operation == headsOperation && !leaf.hasFiles &&
+	return leaf.Subject == headsSubject && leaf.Operation == headsOperation && leaf.files.count == 0 &&
 		leaf.CheckBody(body) == nil
 }
 

@@ -23,7 +23,7 @@ var leafText = regexp.MustCompile(`\Adab/leaf/v1\n` +
 	`sequence ([0-9]+)\n` +
 	`parent (-|[^\s-]{44})\n` +
 	`body blake3:([0-9a-f]{64}) sha256:([0-9a-f]{64}) ([0-9]+)\n` +
-	`files (?:-|rfc6962-sha256:[0-9a-f]{64} ([1-9][0-9]*))\n` +
+	`files (?:-|rfc6962-sha256:([0-9a-f]{64}) ([1-9][0-9]*))\n` +
 	`operation ([!-~]+(?: [!-~]+)*)\n\z`)
 
 // Leaf is one statement of the ledger; it exists only if its form is right and a writer of its subject signed it.
@@ -37,7 +37,13 @@ type Leaf struct {
 	blake3    string
 	sha256    string
 	bytes     uint64
-	hasFiles  bool
+	files     filesRoot
+}
+
+// filesRoot is the root over the data files that a commit adds, in hexadecimal digits, and their number; 0 of none.
+type filesRoot struct {
+	root  string
+	count uint64
 }
 
 // OpenLeaf reads the entry at an index of the ledger with this origin.
@@ -80,13 +86,13 @@ func OpenLeaf(raw []byte, trust *Trust, origin string, index uint64) (*Leaf, err
 
 func parseLeaf(text, origin string) (*Leaf, error) {
 	found := leafText.FindStringSubmatch(text)
-	if found == nil || !isSubject(found[2]) || len(found[9]) > operationBytesMax {
+	if found == nil || !isSubject(found[2]) || len(found[10]) > operationBytesMax {
 		return nil, errors.New("it has not the form of dab/leaf/v1")
 	}
 	if found[1] != origin {
 		return nil, fmt.Errorf("it was made for the ledger %q, not for %q", found[1], origin)
 	}
-	leaf := &Leaf{Subject: found[2], blake3: found[5], sha256: found[6], Operation: found[9], hasFiles: found[8] != ""}
+	leaf := &Leaf{Subject: found[2], blake3: found[5], sha256: found[6], Operation: found[10]}
 	var err error
 	if leaf.Sequence, err = decodeNumber(found[3]); err != nil {
 		return nil, err
@@ -94,8 +100,8 @@ func parseLeaf(text, origin string) (*Leaf, error) {
 	if leaf.bytes, err = decodeNumber(found[7]); err != nil {
 		return nil, err
 	}
-	if leaf.hasFiles {
-		if _, err = decodeNumber(found[8]); err != nil {
+	if leaf.files.root = found[8]; leaf.files.root != "" {
+		if leaf.files.count, err = decodeNumber(found[9]); err != nil {
 			return nil, err
 		}
 	}
@@ -113,8 +119,8 @@ func parseLeaf(text, origin string) (*Leaf, error) {
 	return leaf, nil
 }
 
-// CheckBody holds a body, for a table the commit file, against the leaf's length and both digests. The files that it
-// adds and their contents are not looked at.
+// CheckBody holds a body, for a table the commit file, against the leaf's length and both digests. What it says is not
+// looked at.
 func (leaf *Leaf) CheckBody(body []byte) error {
 	first, second := blake3.Sum256(body), sha256.Sum256(body)
 	if uint64(len(body)) != leaf.bytes || hex.EncodeToString(first[:]) != leaf.blake3 ||

@@ -11,13 +11,13 @@ import (
 // Ledger is what an audit of a whole ledger found.
 type Ledger struct {
 	Checkpoint *Checkpoint
-	// Heads has the last leaf of each subject.
-	Heads map[string]*Leaf
+	// Leaves has the leaves of each subject in their order.
+	Leaves map[string][]*Leaf
 }
 
 // AuditLedger derives a ledger again from the folder of its public files: the root in two ways from the entries, every
-// tile, every leaf with its place in its subject, and the head map that each heads leaf binds. With since, an older checkpoint, it also proves that the ledger
-// has only grown.
+// tile, every leaf with its place in its subject, and the head map that each heads leaf binds. With since, an older
+// checkpoint, it also proves that the ledger has only grown.
 func AuditLedger(directory string, trust *Trust, since []byte) (*Ledger, error) {
 	files := publicFiles{filepath.Clean(directory)}
 	raw, err := files.checkpoint()
@@ -28,7 +28,7 @@ func AuditLedger(directory string, trust *Trust, since []byte) (*Ledger, error) 
 	if err != nil {
 		return nil, err
 	}
-	ledger := &Ledger{checkpoint, map[string]*Leaf{}}
+	ledger := &Ledger{checkpoint, map[string][]*Leaf{}}
 	var older *Checkpoint
 	if since != nil {
 		if older, err = openOlder(since, trust.Policy, checkpoint); err != nil {
@@ -86,17 +86,15 @@ func (ledger *Ledger) follow(entry []byte, index int64, trust *Trust) (*Leaf, er
 	if err != nil {
 		return nil, err
 	}
-	due, head := uint64(0), ledger.Heads[leaf.Subject]
-	if head != nil {
-		due = head.Sequence + 1
-	}
-	if leaf.Sequence != due {
+	before := ledger.Leaves[leaf.Subject]
+	due := len(before)
+	if leaf.Sequence != uint64(due) {
 		return nil, fmt.Errorf("%s: sequence %d where %d is due", leaf.Subject, leaf.Sequence, due)
 	}
-	if head != nil && *leaf.parent != head.Hash {
+	if due > 0 && *leaf.parent != before[due-1].Hash {
 		return nil, fmt.Errorf("%s sequence %d: its parent is not the leaf before", leaf.Subject, leaf.Sequence)
 	}
-	ledger.Heads[leaf.Subject] = leaf
+	ledger.Leaves[leaf.Subject] = append(before, leaf)
 	return leaf, nil
 }
 

@@ -18,8 +18,8 @@ func TestLedgersOfManySizes(t *testing.T) {
 		public := ledger.issue(t)
 		found, err := AuditLedger(public, ledger.trust, nil)
 		must(t, err)
-		if found.Checkpoint.Tree.N != int64(size) || len(found.Heads) != min(size, 3) {
-			t.Errorf("%d leaves: %v, %d subjects", size, found.Checkpoint, len(found.Heads))
+		if found.Checkpoint.Tree.N != int64(size) || len(found.Leaves) != min(size, 3) {
+			t.Errorf("%d leaves: %v, %d subjects", size, found.Checkpoint, len(found.Leaves))
 		}
 		for _, older := range []int{0, 1, size / 2, 256, size - 1, size} {
 			if older < 0 || older > size {

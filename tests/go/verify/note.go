@@ -96,10 +96,42 @@ func openNote(raw []byte, keys []Key) (*note.Note, error) {
 	if err != nil {
 		return nil, err
 	}
-	type signer struct {
-		name string
-		id   uint32
+	lines, err := signers(raw)
+	if err != nil {
+		return nil, err
 	}
+	for _, signature := range opened.Sigs {
+		if lines[signer{signature.Name, signature.Hash}] != 1 {
+			return nil, fmt.Errorf("%s signed more than once", signature.Name)
+		}
+	}
+	return opened, nil
+}
+
+// parseNote reads a note of which no signature is looked at yet.
+func parseNote(raw []byte) (*note.Note, error) {
+	if len(raw) > NoteBytesMax {
+		return nil, errors.New("the note is too long")
+	}
+	_, err := note.Open(raw, note.VerifierList())
+	var unverified *note.UnverifiedNoteError
+	if !errors.As(err, &unverified) {
+		return nil, err
+	}
+	if _, err := signers(raw); err != nil {
+		return nil, err
+	}
+	return unverified.Note, nil
+}
+
+// signer is whom a signature line names.
+type signer struct {
+	name string
+	id   uint32
+}
+
+// signers counts the lines of each signer of a note that note.Open has read.
+func signers(raw []byte) (map[signer]int, error) {
 	lines := map[signer]int{}
 	for line := range strings.Lines(string(raw[bytes.LastIndex(raw, []byte("\n\n"))+2:])) {
 		name, blob, _ := strings.Cut(strings.TrimSuffix(strings.TrimPrefix(line, "— "), "\n"), " ")
@@ -109,10 +141,5 @@ func openNote(raw []byte, keys []Key) (*note.Note, error) {
 		}
 		lines[signer{name, binary.BigEndian.Uint32(signature)}]++
 	}
-	for _, signature := range opened.Sigs {
-		if lines[signer{signature.Name, signature.Hash}] != 1 {
-			return nil, fmt.Errorf("%s signed more than once", signature.Name)
-		}
-	}
-	return opened, nil
+	return lines, nil
 }

@@ -34,7 +34,7 @@ func TestSignaturesWithAPointOfSmallOrderAreRefused(t *testing.T) {
 	tried := 0
 	for _, file := range []string{"certified.json", "signed.json"} {
 		for _, vector := range vectorsOfSmallOrder(t, file) {
-			expect(t, vector.Name, judgeReceipt(vector), Invalid)
+			expect(t, vector.Name, judgeReceipt(t, vector), Invalid)
 			tried++
 		}
 	}

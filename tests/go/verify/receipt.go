@@ -24,16 +24,9 @@ type Receipt struct {
 
 // OpenReceipt checks a .tlog-proof file: checkpoint and quorum, inclusion of the leaf, and the leaf's writer.
 func OpenReceipt(raw []byte, trust *Trust) (*Receipt, error) {
-	var parsed proof.TLogProof
-	if err := parsed.Unmarshal(raw); err != nil {
+	parsed, err := parseReceipt(raw)
+	if err != nil {
 		return nil, err
-	}
-	// The parser takes other line ends and spellings of numbers and base64 as well.
-	if !bytes.Equal(parsed.Marshal(), raw) {
-		return nil, errors.New("receipt: it is not in canonical form")
-	}
-	if len(parsed.Hashes) > proofHashesMax || parsed.Index > math.MaxInt64 {
-		return nil, errors.New("receipt: it has too many hashes or an impossible index")
 	}
 	checkpoint, err := OpenCheckpoint(parsed.Checkpoint, trust.Policy)
 	if err != nil {
@@ -52,6 +45,22 @@ func OpenReceipt(raw []byte, trust *Trust) (*Receipt, error) {
 		return nil, err
 	}
 	return &Receipt{leaf, int64(parsed.Index), checkpoint}, nil
+}
+
+// parseReceipt reads the form of a receipt. Nothing of it has been checked then.
+func parseReceipt(raw []byte) (*proof.TLogProof, error) {
+	var parsed proof.TLogProof
+	if err := parsed.Unmarshal(raw); err != nil {
+		return nil, err
+	}
+	// The parser takes other line ends and spellings of numbers and base64 as well.
+	if !bytes.Equal(parsed.Marshal(), raw) {
+		return nil, errors.New("receipt: it is not in canonical form")
+	}
+	if len(parsed.Hashes) > proofHashesMax || parsed.Index > math.MaxInt64 {
+		return nil, errors.New("receipt: it has too many hashes or an impossible index")
+	}
+	return &parsed, nil
 }
 
 // String says in words what was proved.

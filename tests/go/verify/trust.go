@@ -31,19 +31,25 @@ type Writer struct {
 
 // ReadTrust reads the files policy and writers of a trust directory. Whoever cannot say what they trust cannot decide.
 func ReadTrust(directory string) (*Trust, error) {
-	policy, err := ReadFile(filepath.Join(directory, "policy"), trustBytesMax)
+	policy, writers, err := readTrustTexts(directory)
 	if err != nil {
-		return nil, undecided(err)
-	}
-	writers, err := ReadFile(filepath.Join(directory, "writers"), trustBytesMax)
-	if err != nil {
-		return nil, undecided(err)
+		return nil, err
 	}
 	trust, err := ParseTrust(policy, writers)
 	if err != nil {
 		return nil, undecided(err)
 	}
 	return trust, nil
+}
+
+func readTrustTexts(directory string) (policy, writers []byte, err error) {
+	if policy, err = ReadFile(filepath.Join(directory, "policy"), trustBytesMax); err != nil {
+		return nil, nil, undecided(err)
+	}
+	if writers, err = ReadFile(filepath.Join(directory, "writers"), trustBytesMax); err != nil {
+		return nil, nil, undecided(err)
+	}
+	return policy, writers, nil
 }
 
 // ParseTrust reads the contents of these two files. One key has one role.

@@ -1,7 +1,7 @@
 // Package verify checks DAB's public files without any code of DAB's: signatures with golang.org/x/mod/sumdb/note and
 // github.com/transparency-dev/formats, trees with golang.org/x/mod/sumdb/tlog and github.com/transparency-dev/merkle.
 // What is written here is what these packages leave to their callers: the trust directory, DAB's leaf, its head map,
-// and the rule that every text has one spelling.
+// commit files and tables, and the rule that every text has one spelling.
 //
 // Every check gives an error. One that wraps ErrUndecided means that nothing was found wrong, but something that would
 // decide cannot be read; any other means that the evidence contradicts what it claims.
@@ -49,6 +49,10 @@ func ReadFile(path string, bytesMax int64) ([]byte, error) {
 		return nil, undecided(err)
 	}
 	defer file.Close()
+	return readAll(file, path, bytesMax)
+}
+
+func readAll(file io.Reader, path string, bytesMax int64) ([]byte, error) {
 	raw, err := io.ReadAll(io.LimitReader(file, bytesMax+1))
 	if err != nil {
 		return nil, undecided(err)

@@ -15,17 +15,26 @@ const usage = `Checks DAB's public files without DAB.
 
 Usage:
   dab-go-verify checkpoint FILE --trust DIR
-  dab-go-verify proof FILE --trust DIR [--commit FILE]
+  dab-go-verify proof FILE --trust DIR [--commit FILE [--data FILE]...]
   dab-go-verify head FILE --trust DIR [--table-id ID]
   dab-go-verify ledger DIR --trust DIR [--since FILE]
+  dab-go-verify table DIR --trust DIR --ledger DIR [--table-id ID]
+  dab-go-verify fork FIRST SECOND --trust DIR [--proof FILE]
+  dab-go-verify follow FILE --trust DIR [--write DIR]
 
 Verbs:
   checkpoint  signatures of a checkpoint, and the quorum of its witnesses
-  proof       one receipt (.tlog-proof); with its commit file, that too
+  proof       one receipt (.tlog-proof); with its commit file and data files,
+              those too
   head        one head proof (.head-proof): which leaf of a subject is its last, or
               that it has none, among the ledger's first leaves
   ledger      every entry, leaf and tile below a folder of public files; with
               an older checkpoint, that the ledger only grew since
+  table       a ledger as above, and a table's folder against it: every commit
+              file, and the contents of every data file
+  fork        two checkpoints of one ledger: do they contradict each other?
+  follow      changes of members and writers (trust/changes): whom to trust
+              now; --write makes a folder with their policy and writers
 
 Exit status: 0 valid, 1 invalid, 2 undecided, 64 the command line is wrong.
 `
@@ -33,10 +42,28 @@ Exit status: 0 valid, 1 invalid, 2 undecided, 64 the command line is wrong.
 // Told apart from every verdict.
 const wrongCommandLine = 64
 
-const commitBytesMax = 1 << 30
-
 type options struct {
-	operand, trust, commit, since, tableID string
+	operands                                            []string
+	trust, commit, since, tableID, ledger, proof, write string
+	data                                                []string
+}
+
+// verb is one check of the command line: what it takes, and what it does.
+type verb struct {
+	check    func(options, io.Writer) error
+	operands int
+	takes    []string
+	needs    []string
+}
+
+var verbs = map[string]verb{
+	"checkpoint": {check: checkpoint, operands: 1},
+	"proof":      {check: proof, operands: 1, takes: []string{"commit", "data"}},
+	"head":       {check: head, operands: 1, takes: []string{"table-id"}},
+	"ledger":     {check: ledger, operands: 1, takes: []string{"since"}},
+	"table":      {check: table, operands: 1, takes: []string{"table-id", "ledger"}, needs: []string{"ledger"}},
+	"fork":       {check: fork, operands: 2, takes: []string{"proof"}},
+	"follow":     {check: follow, operands: 1, takes: []string{"write"}},
 }
 
 func main() {
@@ -45,22 +72,12 @@ func main() {
 
 // run prints what was found and returns the exit status.
 func run(arguments []string, out, complaints io.Writer) int {
-	verbs := map[string]func(options, io.Writer) error{
-		"checkpoint": checkpoint, "proof": proof, "head": head, "ledger": ledger,
-	}
 	if len(arguments) > 0 && slices.Contains([]string{"-h", "--help"}, arguments[0]) {
 		fmt.Fprint(out, usage)
 		return verify.Valid
 	}
-	var check func(options, io.Writer) error
-	if len(arguments) > 0 {
-		check = verbs[arguments[0]]
-	}
-	given, ok := options{}, check != nil
-	if ok {
-		given, ok = parse(arguments[0], arguments[1:])
-	}
-	if !ok {
+	given, check := parse(arguments)
+	if check == nil {
 		fmt.Fprint(complaints, usage)
 		return wrongCommandLine
 	}
@@ -77,126 +94,41 @@ func run(arguments []string, out, complaints io.Writer) int {
 	return status
 }
 
-// parse reads the operand and the options of a verb, in any order.
-func parse(verb string, arguments []string) (options, bool) {
+// parse reads a verb, its operands and its options, in any order. There is no check for a wrong command line.
+func parse(arguments []string) (options, func(options, io.Writer) error) {
 	var given options
-	flags := flag.NewFlagSet(verb, flag.ContinueOnError)
+	if len(arguments) == 0 || verbs[arguments[0]].check == nil {
+		return given, nil
+	}
+	verb := verbs[arguments[0]]
+	flags := flag.NewFlagSet(arguments[0], flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
 	flags.StringVar(&given.trust, "trust", "", "")
-	switch verb {
-	case "proof":
-		flags.StringVar(&given.commit, "commit", "", "")
-	case "head":
-		flags.StringVar(&given.tableID, "table-id", "", "")
-	case "ledger":
-		flags.StringVar(&given.since, "since", "", "")
+	values := map[string]*string{
+		"commit": &given.commit, "since": &given.since, "table-id": &given.tableID, "ledger": &given.ledger,
+		"proof": &given.proof, "write": &given.write,
 	}
-	var operands []string
+	for _, name := range verb.takes {
+		if name == "data" {
+			flags.Func(name, "", func(path string) error { given.data = append(given.data, path); return nil })
+		} else {
+			flags.StringVar(values[name], name, "", "")
+		}
+	}
+	arguments = arguments[1:]
 	for len(arguments) > 0 {
 		if flags.Parse(arguments) != nil {
-			return given, false
+			return given, nil
 		}
 		if arguments = flags.Args(); len(arguments) > 0 {
-			operands, arguments = append(operands, arguments[0]), arguments[1:]
+			given.operands, arguments = append(given.operands, arguments[0]), arguments[1:]
 		}
 	}
-	if len(operands) != 1 || given.trust == "" {
-		return given, false
+	missing := func(name string) bool { return *values[name] == "" }
+	wrong := len(given.operands) != verb.operands || given.trust == "" || slices.ContainsFunc(verb.needs, missing) ||
+		len(given.data) > 0 && given.commit == ""
+	if wrong {
+		return given, nil
 	}
-	given.operand = operands[0]
-	return given, true
-}
-
-func checkpoint(given options, out io.Writer) error {
-	trust, err := verify.ReadTrust(given.trust)
-	if err != nil {
-		return err
-	}
-	raw, err := verify.ReadFile(given.operand, verify.NoteBytesMax)
-	if err != nil {
-		return err
-	}
-	found, err := verify.OpenCheckpoint(raw, trust.Policy)
-	if err == nil {
-		fmt.Fprintln(out, found)
-	}
-	return err
-}
-
-func proof(given options, out io.Writer) error {
-	trust, err := verify.ReadTrust(given.trust)
-	if err != nil {
-		return err
-	}
-	raw, err := verify.ReadFile(given.operand, verify.ReceiptBytesMax)
-	if err != nil {
-		return err
-	}
-	receipt, err := verify.OpenReceipt(raw, trust)
-	if err != nil {
-		return err
-	}
-	unchecked := "the commit file"
-	if given.commit != "" {
-		body, err := verify.ReadFile(given.commit, commitBytesMax)
-		if err != nil {
-			return err
-		}
-		if err := receipt.Leaf.CheckBody(body); err != nil {
-			return err
-		}
-		unchecked = "the data files that the commit file adds"
-	}
-	fmt.Fprintf(out, "%v\n%v\nnot checked: %s\n", receipt, receipt.Checkpoint, unchecked)
-	return nil
-}
-
-func head(given options, out io.Writer) error {
-	trust, err := verify.ReadTrust(given.trust)
-	if err != nil {
-		return err
-	}
-	raw, err := verify.ReadFile(given.operand, verify.HeadProofBytesMax)
-	if err != nil {
-		return err
-	}
-	found, err := verify.OpenHeadProof(raw, trust)
-	if err != nil {
-		return err
-	}
-	if given.tableID != "" {
-		if err := found.CheckTable(given.tableID); err != nil {
-			return err
-		}
-	}
-	fmt.Fprintf(out, "%v\n%v\nnot checked: what was notarized after these %d leaves\n", found, found.Bound.Checkpoint,
-		found.Size)
-	return nil
-}
-
-func ledger(given options, out io.Writer) error {
-	trust, err := verify.ReadTrust(given.trust)
-	if err != nil {
-		return err
-	}
-	var since []byte
-	if given.since != "" {
-		if since, err = verify.ReadFile(given.since, verify.NoteBytesMax); err != nil {
-			return err
-		}
-	}
-	found, err := verify.AuditLedger(given.operand, trust, since)
-	if err != nil {
-		return err
-	}
-	fmt.Fprintln(out, found.Checkpoint)
-	subjects := make([]string, 0, len(found.Heads))
-	for subject := range found.Heads {
-		subjects = append(subjects, subject)
-	}
-	slices.Sort(subjects)
-	for _, subject := range subjects {
-		fmt.Fprintf(out, "%s: %d leaves\n", subject, found.Heads[subject].Sequence+1)
-	}
-	return nil
+	return given, verb.check
 }
