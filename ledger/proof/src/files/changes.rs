@@ -9,6 +9,7 @@ use crate::epoch::{CHANGES_BYTES_MAX, Step, follow_changes, parse_changes};
 use crate::error::Error;
 use crate::policy::{POLICY_BYTES_MAX, Policy};
 use crate::report::{Report, count};
+use crate::trust::Trust;
 use crate::writers::{WRITERS_BYTES_MAX, Writers};
 
 /// Bytes of the file `epoch` in a trust folder: a number.
@@ -20,11 +21,10 @@ pub fn follow_file(changes: &Path, trust_dir: &Path, write: bool) -> Report {
     let title = format!("changes of members and writers, {}", changes.display());
     let read = |name: &str, what, limit| read_needed(&trust_dir.join(name), what, limit);
     let trusted = read("policy", "policy", POLICY_BYTES_MAX).and_then(|policy| {
-        Ok((
-            policy,
-            read("writers", "writers file", WRITERS_BYTES_MAX)?,
-            read_epoch(trust_dir)?,
-        ))
+        let writers = read("writers", "writers file", WRITERS_BYTES_MAX)?;
+        // one that cannot be used is no fault of the changes
+        Trust::from_texts(&policy, &writers, None)?;
+        Ok((policy, writers, read_epoch(trust_dir)?))
     });
     let (policy, writers, epoch) = match trusted {
         Ok(trusted) => trusted,

@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
-use super::{DirSource, failed, read_checkpoint, read_needed, read_trust, untrusted};
+use super::{DirSource, read_checkpoint, read_needed, read_trust, untrusted};
+use crate::error::Error;
 use crate::fork::{Further, PREFIX_PROOF_BYTES_MAX, check_fork};
-use crate::report::Report;
+use crate::report::{Finding, Report};
 
 /// Holds the checkpoints in two files against each other: see `fork::check_fork`. For two sizes, with the text of a
 /// `fork::PrefixProof` in the file `proof`, or else with the tiles in the folder `ledger`.
@@ -26,7 +27,8 @@ pub fn fork_files(
     });
     let (first, second, proof) = match inputs {
         Ok(inputs) => inputs,
-        Err(error) => return failed(title, &error),
+        // a file that cannot be used convicts nobody, and invalid would
+        Err(error) => return doubtful(title, &error),
     };
     let tiles = ledger.map(DirSource::new);
     let further = match (&proof, &tiles) {
@@ -35,4 +37,10 @@ pub fn fork_files(
         (None, None) => Further::Nothing,
     };
     check_fork(&first, &second, &trust, further)
+}
+
+fn doubtful(title: String, error: &Error) -> Report {
+    let mut report = Report::new(title);
+    report.doubt(Finding::new(error.to_string()));
+    report
 }

@@ -127,5 +127,7 @@ fn a_change_that_does_not_hold_changes_nothing() {
     }
     world.run("follow nowhere --trust trust", 2);
     world.run("follow changes --trust nowhere", 2);
+    world.write("trust/policy", b"quorum nobody\n");
+    world.run("follow changes --trust trust", 2);
     world.run("follow changes", 64);
 }

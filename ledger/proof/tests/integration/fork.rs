@@ -1,6 +1,6 @@
 //! `dab-verify fork`, as somebody runs it who was handed two checkpoints.
 
-use dab_proof::fork::PrefixProof;
+use dab_proof::fork::{PREFIX_PROOF_BYTES_MAX, PrefixProof};
 use dab_proof::leaf::Subject;
 use dab_proof::testing::TinyLedger;
 use dab_proof::tree::TreeSize;
@@ -44,6 +44,7 @@ fn a_fork_is_invalid_and_names_the_key_that_signed_both() {
 #[test]
 fn checkpoints_that_agree_are_valid_and_others_undecided() {
     let world = forked();
+    world.write("long", &vec![b'\n'; PREFIX_PROOF_BYTES_MAX + 1]);
     world.says("fork old.checkpoint public/checkpoint --trust trust --ledger public", 0);
     world.says("fork public/checkpoint public/checkpoint --trust trust", 0);
     for (arguments, words) in [
@@ -63,6 +64,10 @@ fn checkpoints_that_agree_are_valid_and_others_undecided() {
         (
             "fork proof forged/checkpoint --trust trust",
             "the first checkpoint is no evidence",
+        ),
+        (
+            "fork old.checkpoint forged/checkpoint --trust trust --proof long",
+            "more than the limit",
         ),
         (
             "fork old.checkpoint forged.3 --trust nowhere",
