@@ -61,6 +61,16 @@ def inclusion(hashes, index):
     return inclusion(hashes[k:], index - k) + [tree_hash(hashes[:k])]
 
 
+def consistency(hashes, old, whole=True):
+    """The consistency proof of RFC 6962, section 2.1.2, straight from its recursive definition; none from no leaves."""
+    if old in (0, len(hashes)):
+        return [] if whole else [tree_hash(hashes)]
+    k = 1 << (len(hashes) - 1).bit_length() - 1
+    if old <= k:
+        return [*consistency(hashes[:k], old, whole), tree_hash(hashes[k:])]
+    return [*consistency(hashes[k:], old - k, False), tree_hash(hashes[:k])]
+
+
 def naive_root(hashes):
     """The root by RFC 6962's recursive definition, to hold `tree_hash` against."""
     if len(hashes) <= 1:
@@ -141,8 +151,14 @@ class MadeLedger:
 
     def checkpoint(self, size=None):
         size = len(self.entries) if size is None else size
-        root = tree_hash([leaf_hash(entry) for entry in self.entries[:size]])
-        return note(f"{self.origin}\n{size}\n{b64(root)}\n".encode(), self.log, *self.witnesses)
+        return note(f"{self.origin}\n{size}\n{b64(self.root(size))}\n".encode(), self.log, *self.witnesses)
+
+    def growth(self, old, size=None):
+        """The consistency proof from an older size on."""
+        return consistency([leaf_hash(entry) for entry in self.entries[:size]], old)
+
+    def root(self, size=None):
+        return tree_hash([leaf_hash(entry) for entry in self.entries[:size]])
 
     def receipt(self, index, size=None, leaf=None):
         size = len(self.entries) if size is None else size

@@ -21,27 +21,17 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from auditor import entries_in, read_tile, source
 from server import STOP_SECONDS_MAX, dab_binary, dab_verify_binary, run
-from made_ledger import MadeLedger, Signer, b64
-from verifier import COSIGNER_KEY, Checkpoint, Key, Trust, leaf_hash, parse_note, tree_hash
+from made_ledger import MadeLedger, Signer, b64, consistency
+from verifier import COSIGNER_KEY, Checkpoint, Key, Trust, leaf_hash, parse_note
 
 CALL_SECONDS_MAX = 30
 USAGE = 64
 
 
-def subproof(hashes, old, whole):
-    """The consistency proof of RFC 6962, section 2.1.2, straight from its recursive definition."""
-    if old == len(hashes):
-        return [] if whole else [tree_hash(hashes)]
-    k = 1 << (len(hashes) - 1).bit_length() - 1
-    if old <= k:
-        return [*subproof(hashes[:k], old, whole), tree_hash(hashes[k:])]
-    return [*subproof(hashes[k:], old - k, False), tree_hash(hashes[:k])]
-
-
 def request(entries, checkpoint, old):
     """The body of `add-checkpoint` for a checkpoint over all the entries."""
     hashes = [leaf_hash(entry) for entry in entries]
-    proof = subproof(hashes, old, True) if old else []
+    proof = consistency(hashes, old)
     return b"".join([b"old %d\n" % old, *(f"{b64(node)}\n".encode() for node in proof), b"\n", checkpoint])
 
 

@@ -7,10 +7,25 @@
                      is `leaf_index`, its number `sequence`; null where it has none
     trust.json       policies and writers files; one that cannot be used is no fault of the receipt: UNDECIDED
     blake3.json      hashes of inputs of many lengths; byte i of an input is i modulo 251
+    paths.json       C2SP tlog-tiles: where VALID, the tile `index` on `level` (null for entry bundles) of `width` has this
+                     `path`; an INVALID path names nothing
+    tiles.json       the `bytes` of a tile of `width`, and where VALID its `hashes`
+    bundles.json     the `bytes` of an entry bundle of `width`, and where VALID its `entries`
+    consistency.json the consistency proof `hashes` (RFC 6962) from the tree `old` to the tree `new`
+    forks.json       `first` and `second`, checkpoints, and perhaps `proof`, a fork proof: INVALID where the ledger forked, and
+                     `accused` signed both; VALID where one tree extends the other; UNDECIDED where nothing is shown
+    changes.json     `changes`, a file trust/changes, for who trusts `policy` and `writers`, of `epoch` where that is known:
+                     where VALID the `epochs` to follow, each with the number of its members and its texts
+    witness.json     C2SP tlog-witness: the witness with the key `witness`, at `time`, for the ledgers whose keys are `logs`,
+                     cosigned the requests `before`; it answers the `request` with this `status`, and where they are told
+                     `content_type` and `body`
+    segments.json    `bytes` of the raft log's segment 1; where VALID, those up to `kept` are whole batches, and a log of
+                     this segment alone holds what `log` says: `base`, `committed`, the `terms` of its entries
+    peers.json       `bytes` between replicas: a hello, or frames, of which those up to `kept` are whole and allowed
 
-A vector is complete in itself: `proof`, `policy`, `writers` and perhaps `commit`, `data` and `table_id` go in;
+A vector is complete in itself. Of those of receipts and head proofs, `proof`, `policy`, `writers` and perhaps `commit`, `data` and `table_id` go in;
 `verdict` (VALID, INVALID, UNDECIDED) and `reason`, a class, must come out; where they stand, also `certifies_alone` and
-`cosigners`. A text that is not UTF-8 stands as {"base64": ...}. The verdicts were written here by hand, from the
+`cosigners`. Bytes that are no text stand as {"base64": ...}. The verdicts were written here by hand, from the
 formats' documents; none comes from a verifier. All keys are fixed, so the same bytes come out each time, and a test
 holds the files to that.
 
@@ -31,24 +46,21 @@ from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).parents[1] / "python"), str(Path(__file__).parent)]
 
-from blake3 import blake3
-
+import changes
+import forks
+import hashes
 import heads
+import replicas
 import revoked
+import trees
+import witnesses
+from encoding import written
 from forgeries import RECEIPT_FORGERIES, RECEIPT_NEUTRAL, Evidence, not_canonical
 from made_ledger import COSIGNER_KEY, MadeLedger, Signer, b64, leaf_text, note
 from small_order import SMALL_ORDER, weak_key, with_neutral_r
 from verifier import leaf_hash
 
 VALID, INVALID, UNDECIDED = "VALID", "INVALID", "UNDECIDED"
-
-
-def written(raw):
-    """Bytes as JSON holds them."""
-    try:
-        return raw.decode()
-    except UnicodeDecodeError:
-        return {"base64": b64(raw)}
 
 
 def vector(name, ledger, evidence, verdict=VALID, reason=None, **more):
@@ -465,19 +477,11 @@ def trust(directory):
     yield from revoked.vectors(directory, vector)
 
 
-# blake3.json
-
-LENGTHS = [0, 1, 2, 63, 64, 65, 127, 128, 129, 1023, 1024, 1025, 2048, 2049, 3072, 3073, 4096, 4097, 5120, 5121, 6144]
-LENGTHS += [6145, 7168, 7169, 8192, 8193, 16384, 31744, 102400, 102401, 1 << 20]
-
-
-def blake3_vectors(_):
-    for length in LENGTHS:
-        yield {"bytes": length, "blake3": blake3(bytes(i % 251 for i in range(length))).hexdigest()}
-
-
-FILES = {"receipt": receipts, "signed": signed, "certified": certified, "trust": trust, "blake3": blake3_vectors}
+FILES = {"receipt": receipts, "signed": signed, "certified": certified, "trust": trust, "blake3": hashes.vectors}
 FILES["heads"] = lambda directory: heads.vectors(directory, vector)
+FILES |= {"forks": forks.vectors, "changes": changes.vectors, "witness": witnesses.vectors}
+FILES |= {"paths": trees.paths, "tiles": trees.tiles, "bundles": trees.bundles, "consistency": trees.consistencies}
+FILES |= {"segments": replicas.segments, "peers": replicas.peers}
 
 
 def made():
