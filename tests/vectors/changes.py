@@ -3,20 +3,11 @@
 import re
 
 from encoding import written
+from made_changes import epoch_text, step
 from made_ledger import COSIGNER_KEY, MadeLedger, Signer, note
 
 VALID, INVALID, UNDECIDED = "VALID", "INVALID", "UNDECIDED"
 OTHER, THIRD = Signer("etl.example.org", "etl"), Signer("backup.example.org", "backup")
-
-
-def epoch_text(origin, members, policy, writers):
-    parts = {"members": members, "policy": policy, "writers": writers}
-    lines = "".join(f"{name} {text.count(chr(10))}\n{text}" for name, text in parts.items())
-    return f"dab/epoch/v1\norigin {origin}\n{lines}"
-
-
-def step(body, receipt):
-    return b"dab/epoch-change/v1\nepoch %d\nreceipt %d\n" % (len(body), len(receipt)) + body + receipt
 
 
 class Story:

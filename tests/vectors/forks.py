@@ -2,15 +2,10 @@
 
 from encoding import written
 from forgeries import flipped, not_canonical
+from made_changes import fork_proof
 from made_ledger import MadeLedger, Signer, b64, note
 
 VALID, INVALID, UNDECIDED = "VALID", "INVALID", "UNDECIDED"
-
-
-def fork_proof(ledger, old, new=None):
-    """What shows the root that a ledger has at an older size."""
-    lines = ["dab/fork-proof/v1", f"size {old}", f"root {b64(ledger.root(old))}", *map(b64, ledger.growth(old, new))]
-    return "".join(f"{line}\n" for line in lines).encode()
 
 
 def two_histories(directory, **policy):

@@ -19,15 +19,17 @@
     witness.json     C2SP tlog-witness: the witness with the key `witness`, at `time`, for the ledgers whose keys are `logs`,
                      cosigned the requests `before`; it answers the `request` with this `status`, and where they are told
                      `content_type` and `body`
-    segments.json    `bytes` of the raft log's segment 1; where VALID, those up to `kept` are whole batches, and a log of
-                     this segment alone holds what `log` says: `base`, `committed`, the `terms` of its entries
-    peers.json       `bytes` between replicas: a hello, or frames, of which those up to `kept` are whole and allowed
+    segments.json    `bytes`, in hexadecimal digits, of the raft log's segment 1; where VALID, those up to `kept` are whole
+                     batches, and a log of this segment alone holds what `log` says: `base`, `committed`, the `terms` of
+                     its entries
+    peers.json       `bytes`, in hexadecimal digits, between replicas: a hello, or frames, of which those up to `kept` are
+                     whole and allowed
 
-A vector is complete in itself. Of those of receipts and head proofs, `proof`, `policy`, `writers` and perhaps `commit`, `data` and `table_id` go in;
-`verdict` (VALID, INVALID, UNDECIDED) and `reason`, a class, must come out; where they stand, also `certifies_alone` and
-`cosigners`. Bytes that are no text stand as {"base64": ...}. The verdicts were written here by hand, from the
-formats' documents; none comes from a verifier. All keys are fixed, so the same bytes come out each time, and a test
-holds the files to that.
+A vector is complete in itself. Of receipts and head proofs, `proof`, `policy`, `writers` and perhaps `commit`, `data` and
+`table_id` go in; `verdict` (VALID, INVALID, UNDECIDED) and `reason`, a class, must come out; where they stand, also
+`certifies_alone` and `cosigners`. Bytes that are no text stand as {"base64": ...}. The verdicts were written here by hand,
+from the formats' documents; none comes from a verifier. All keys are fixed, so the same bytes come out each time, and a
+test holds the files to that.
 
 The reasons, for who compares. Several faults at once are told by the first, in this order: the form of the trust files,
 of the receipt, of its leaf, of its checkpoint; signatures; ledger; inclusion; writer; table; commit file; data files.

@@ -3,7 +3,6 @@ protocol. Written from ledger/DESIGN.md, sections 2 and 10; nobody but DAB reads
 
 import struct
 
-from encoding import binary
 from forgeries import flipped
 
 VALID, INVALID = "VALID", "INVALID"
@@ -46,7 +45,7 @@ def segments(_):
     durable = len(begun)
 
     def of(name, raw, verdict=VALID, is_last=True, kept=None, **log):
-        made = {"name": name, "bytes": binary(raw), "is_last": is_last, "verdict": verdict}
+        made = {"name": name, "bytes": raw.hex(), "is_last": is_last, "verdict": verdict}
         if verdict == VALID:
             made |= {"kept": len(raw) if kept is None else kept}
             made |= {"log": {"base": 0, "committed": 0, "terms": []} | log} if is_last else {}
@@ -131,7 +130,7 @@ def hello(version=1, purpose=1, sender=3, receiver=0x0102, origin="dab/group".en
 
 def peers(_):
     def of(name, form, raw, verdict=VALID, **more):
-        return {"name": name, "form": form, "bytes": binary(raw), "verdict": verdict, **more}
+        return {"name": name, "form": form, "bytes": raw.hex(), "verdict": verdict, **more}
 
     for name, more in [
         ("for messages", {}),

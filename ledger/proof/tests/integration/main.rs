@@ -15,6 +15,7 @@ mod receipts;
 mod table_id;
 mod terminal;
 mod untrusted_files;
+mod vectors;
 mod world;
 
 use dab_proof::report::Report;
