@@ -193,6 +193,22 @@ fn check_keys(origin: &str, members: &Members) -> Result<(), NotMembers> {
     Ok(())
 }
 
+/// Refuses a name, of a key that is not the ledger's, which people could take for one that is: they do not look at its case.
+fn check_foreign_name(origin: &str, name: &str) -> Result<(), NotMembers> {
+    if !name.bytes().all(|byte| byte.is_ascii_graphic()) {
+        let reason = format!("the name {name:?} has other than visible ASCII characters");
+        return Err(NotMembers::because(&reason));
+    }
+    let lower = name.to_ascii_lowercase();
+    let rest = lower.strip_prefix(&origin.to_ascii_lowercase());
+    match rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/')) {
+        false => Ok(()),
+        true => Err(NotMembers::because(&format!(
+            "the name {name} would look like one of the ledger's own keys, which begin with {origin}"
+        ))),
+    }
+}
+
 /// The name of a member's cosigner.
 pub(crate) fn cosigner_name(origin: &str, name: &str) -> String {
     format!("{origin}/{name}")

@@ -5,7 +5,7 @@ use dab_proof::leaf::Subject;
 use dab_proof::note::VerifierKey;
 use dab_proof::writers::{Writer, Writers, revoke};
 
-use super::{ANY_LEAF, Epoch, WitnessAt, check_keys, policy_text};
+use super::{ANY_LEAF, Epoch, WitnessAt, check_foreign_name, check_keys, policy_text};
 use crate::members::{Candidate, Member, Members, NotMembers};
 use crate::peer::ReplicaId;
 
@@ -44,9 +44,9 @@ pub struct NewWriter {
 }
 
 impl Change {
-    /// Whether nobody comes, and no key.
+    /// Whether nobody comes, no key and no witness.
     pub(crate) fn only_takes_away(&self) -> bool {
-        self.joins.is_none() && self.registers.is_none()
+        self.joins.is_none() && self.registers.is_none() && self.engages.is_none()
     }
 }
 
@@ -86,14 +86,14 @@ impl Epoch {
             writers,
         };
         let mut longest = next.begun_by(ANY_LEAF).text().len();
-        if change.engages.is_some() {
-            // a witness shall not take the room in which keys are revoked
+        if !change.only_takes_away() {
+            // who comes shall not take the room in which keys are revoked
             longest += next.writers.lines().count() * REVOKED_BYTES_MAX;
         }
         if longest > EPOCH_BYTES_MAX {
             return refuse(&format!(
                 "an epoch's text has at most {EPOCH_BYTES_MAX} bytes (members, policy, and every key that ever wrote, each \
-                 revoked where a witness comes), and this one would have {longest}"
+                 revoked where somebody comes), and this one would have {longest}"
             ));
         }
         Self::begun(&next, ANY_LEAF).map(|_| next)
@@ -182,22 +182,12 @@ impl Epoch {
     }
 
     fn check_registration(&self, new: &NewWriter, revokes: Option<&VerifierKey>) -> Result<(), NotMembers> {
-        let (name, origin) = (new.key.name(), &self.text.origin);
+        let name = new.key.name();
         let line = Writers::parse(new.line().as_bytes()).map_err(|error| NotMembers::because(&error))?;
         let Some(writer) = line.iter().next().filter(|writer| writer.globs() == new.globs) else {
             return refuse(&format!("{:?} are no subjects that {name} could write", new.globs));
         };
-        if !name.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return refuse(&format!("the name {name:?} has other than visible ASCII characters"));
-        }
-        let is_own = name
-            .strip_prefix(origin.as_str())
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-        if is_own {
-            return refuse(&format!(
-                "the name {name} would look like one of the ledger's own keys, which begin with {origin}"
-            ));
-        }
+        check_foreign_name(&self.text.origin, name)?;
         for own in [Subject::members(), Subject::heads()] {
             if writer.allows(&own) {
                 return refuse(&format!(
@@ -212,11 +202,13 @@ impl Epoch {
                 None => format!("the key of {name} is registered already"),
             });
         }
-        for listed in self.writers().iter().filter(|listed| listed.name() == name) {
+        let is_called_so = |listed: &&Writer| listed.name().eq_ignore_ascii_case(name);
+        for listed in self.writers().iter().filter(is_called_so) {
             let stays = listed.revoked_from().is_none() && revokes != Some(listed.key());
             if stays || listed.key().key_id() == new.key.key_id() {
                 return refuse(&format!(
-                    "there is a writer {name} already: give the new key another name"
+                    "there is a writer {} already: give the new key another name",
+                    listed.name()
                 ));
             }
         }

@@ -6,7 +6,7 @@
 use dab_proof::note::VerifierKey;
 
 use super::policy::OUTSIDE;
-use super::{Change, Epoch};
+use super::{Change, Epoch, check_foreign_name};
 use crate::members::NotMembers;
 
 /// Witnesses outside that one ledger may have. A checkpoint has room for all members' lines and theirs.
@@ -79,18 +79,8 @@ impl Epoch {
 /// nobody else's, and a cosigner's, is the policy's to say.
 pub(crate) fn check_witness(origin: &str, new: &WitnessAt, others: &[WitnessAt]) -> Result<(), NotMembers> {
     let name = new.key.name();
-    if !name.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return refuse(&format!("the name {name:?} has other than visible ASCII characters"));
-    }
-    let is_own = name
-        .strip_prefix(origin)
-        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-    if is_own {
-        return refuse(&format!(
-            "the name {name} would look like one of the ledger's own keys, which begin with {origin}"
-        ));
-    }
-    if others.iter().any(|other| other.key.name() == name) {
+    check_foreign_name(origin, name)?;
+    if others.iter().any(|other| other.key.name().eq_ignore_ascii_case(name)) {
         return refuse(&format!(
             "there is a witness {name} already: replace it, or take another"
         ));
