@@ -43,12 +43,20 @@ pub fn write(path: &Path, bytes: &[u8], access: Access) -> Result<(), Error> {
 /// [`Error::Setting`] where there is one, which stands; [`Error::Io`].
 pub(crate) fn create(path: &Path, bytes: &[u8], access: Access) -> Result<(), Error> {
     place(path, bytes, access, |from, to| {
-        let placed = fs::hard_link(from, to).map_err(|error| match error.kind() {
-            ErrorKind::AlreadyExists => Error::setting(to, "it is there already"),
-            _ => io("link to", to)(error),
-        });
-        let _ = fs::remove_file(from);
-        placed
+        let there = || Error::setting(to, "it is there already, and is never written over: name another file");
+        match fs::hard_link(from, to) {
+            Ok(()) => {
+                let _ = fs::remove_file(from);
+                Ok(())
+            }
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => Err(there()),
+            // a file system without links: the name is taken first, by an empty file
+            Err(_) => match OpenOptions::new().write(true).create_new(true).open(to) {
+                Ok(_) => fs::rename(from, to).map_err(io("rename to", to)),
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => Err(there()),
+                Err(error) => Err(io("create", to)(error)),
+            },
+        }
     })
 }
 

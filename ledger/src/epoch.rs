@@ -117,11 +117,22 @@ impl Epoch {
         Ok(names)
     }
 
+    /// Refuses lines of others beside those that approve: they would stay in the ledger for ever, and take the room of later
+    /// changes.
+    pub(crate) fn check_signers(&self, note: &EpochNote) -> Result<(), NotMembers> {
+        match note.note().signatures().len() == self.approving(note)?.len() {
+            true => Ok(()),
+            false => Err(NotMembers::because(
+                &"it is signed by others than those who may approve of it: draft it anew",
+            )),
+        }
+    }
+
     /// Whether enough approve of a change.
     pub(crate) fn check_approved(&self, note: &EpochNote) -> Result<(), NotMembers> {
         let (names, needed) = (self.approving(note)?, self.needed());
         if names.len() >= needed {
-            return Ok(());
+            return self.check_signers(note);
         }
         let they = match names.is_empty() {
             true => "nobody".to_owned(),

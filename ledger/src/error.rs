@@ -47,8 +47,10 @@ pub enum Error {
     OutcomeUnknown,
     /// The proposal is sequenced: its leaves have their places, and nobody sees them, since no quorum of cosigners has certified
     /// them for longer than one may wait. They will be certified when enough cosigners answer: propose the very same statements
-    /// again then. Should so many replicas lose their disks before that no quorum is left, they can still be lost.
-    #[error("the ledger has it as leaf {leaf_index}, sequenced and not certified yet: too few cosigners answer")]
+    /// again then. They are lost only where so many replicas lose their disks before that no majority holds them.
+    #[error(
+        "sequenced as leaf {leaf_index} and not certified: too few cosigners answer; send the same again when they do"
+    )]
     Sequenced {
         /// The place of its first leaf.
         leaf_index: u64,

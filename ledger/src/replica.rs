@@ -118,6 +118,8 @@ pub(crate) struct Replica {
     snapshots_sent: BTreeMap<u64, u64>,
     /// Refused messages, by sender and reason.
     refused: BTreeMap<(u64, &'static str), u64>,
+    /// What was refused of each replica's forwarded proposals since the last tick.
+    refused_this_tick: BTreeMap<u64, u32>,
 }
 
 impl Replica {
@@ -144,6 +146,7 @@ impl Replica {
             failed_catch_ups: 0,
             snapshots_sent: BTreeMap::new(),
             refused: BTreeMap::new(),
+            refused_this_tick: BTreeMap::new(),
         }
     }
 
@@ -271,6 +274,7 @@ impl Replica {
     /// Passes time.
     pub(crate) fn tick(&mut self) {
         self.ticks += 1;
+        self.refused_this_tick.clear();
         if !self.is_installing() && self.is_member() {
             self.driver.tick();
             self.send_snapshots_again();

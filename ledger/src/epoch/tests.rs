@@ -247,6 +247,16 @@ fn a_change_takes_the_approval_of_a_quorum_of_the_members_or_of_the_one_node() {
         "{few}"
     );
     approved(&alone(), &registers, &[own()]).unwrap();
+    let padded = approved(
+        &four,
+        &registers,
+        &[member_key(1), member_key(2), member_key(3), key("x", 63)],
+    )
+    .unwrap_err();
+    assert!(
+        padded.contains("signed by others than those who may approve"),
+        "{padded}"
+    );
     // a stolen key registers no other, and neither does a log's
     let with = next(&alone(), &registers, 3);
     for signer in [backup, log(), member_key(1)] {

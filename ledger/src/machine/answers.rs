@@ -59,7 +59,11 @@ pub(super) enum DecidedOutcome {
 impl Machine {
     /// Answers once readers see everything that is applied now.
     pub(super) fn answer_when_certified(&mut self, answer: DecidedAnswer) {
-        let size = self.tiles.size();
+        let size = match &answer {
+            // a proposal that comes again, and is certified already
+            DecidedAnswer::Proposal(_, DecidedOutcome::Accepted(leaves)) if self.are_shown(leaves) => self.shown_size,
+            _ => self.tiles.size(),
+        };
         let early = matches!(answer, DecidedAnswer::Read(_)) && planted("a read does not wait for the certificate");
         match size <= self.shown_size || early || planted("acknowledged when sequenced") {
             true => {
@@ -72,6 +76,10 @@ impl Machine {
                 deadline: None,
             }),
         }
+    }
+
+    fn are_shown(&self, leaves: &[(LeafIndex, Option<SignedLeaf>)]) -> bool {
+        leaves.iter().all(|(index, _)| index.0 < self.shown_size.0)
     }
 
     /// The tiles that receipts are made from now.

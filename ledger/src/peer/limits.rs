@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use dab_proof::epoch::CHANGES_BYTES_MAX;
-
 /// Bytes of the longest hello that is read: an origin has up to 255 of them, and a later protocol's may be longer.
 pub(super) const HELLO_BYTES_MAX: usize = 512;
 
@@ -27,8 +25,8 @@ pub(super) const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 #[derive(Clone, Debug)]
 pub struct PeerLimits {
     /// Bytes of the longest message. A longer one is dropped by its sender and ends the connection at its receiver.
-    /// Default 20 MiB: a raft snapshot has all changes of the epoch, of up to 16 MiB; of its entries raft packs up to 1 MiB into
-    /// a message, and one entry is at most that again.
+    /// Default 4 MiB: raft packs up to 1 MiB of entries into a message, and one entry is at most that again; a raft snapshot has
+    /// all changes of the epoch, which are held to less (`state_machine/members.rs`).
     pub message_bytes_max: usize,
     /// Messages that may wait for one peer; one more is dropped. Default 4096.
     pub queued_max: usize,
@@ -67,7 +65,7 @@ pub struct PeerLimits {
 impl Default for PeerLimits {
     fn default() -> Self {
         Self {
-            message_bytes_max: CHANGES_BYTES_MAX + (4 << 20),
+            message_bytes_max: 4 << 20,
             queued_max: 4096,
             queued_bytes_max: 32 << 20,
             write_bytes_target: 256 << 10,

@@ -8,6 +8,12 @@ use crate::planted::planted;
 use crate::state_machine::LedgerEntry;
 use crate::state_machine::entry::ProposalBytes;
 
+/// What is refused of one replica's forwarded proposals between two ticks before no more of them is looked at: to refuse costs a
+/// check of a signature, and honest replicas forward nothing that is refused, but for keys that were just revoked.
+const REFUSED_PER_TICK_MAX: u32 = 256;
+/// How much a change of the epoch counts among these: to refuse it, all of the epoch is read.
+const REFUSED_CHANGE_COUNTS: u32 = 64;
+
 /// Bytes of one message of forwarded proposals, but for a single larger one.
 const FORWARD_BYTES_MAX: usize = 1 << 20;
 
@@ -51,8 +57,13 @@ impl Replica {
         if !self.driver.leads() || self.room.check().is_err() {
             return Ok(());
         }
+        let mut refused = self.refused_this_tick.get(&from).copied().unwrap_or_default();
         let writers = self.machine.writers()?;
         for proposal in forward.proposals {
+            if refused >= REFUSED_PER_TICK_MAX {
+                self.count_refusal(from, "too much of what it forwards is refused");
+                break;
+            }
             if !proposal.is_bounded() || proposal.request.len() != REQUEST_ID_BYTES {
                 self.count_refusal(from, "it forwards what is no proposal");
                 break;
@@ -61,6 +72,11 @@ impl Replica {
             if !self.machine.may_enter(&proposal, &writers)? {
                 // a key may have been revoked since: what came with it is not held up
                 self.count_refusal(from, "it forwards what may not be written");
+                refused += if proposal.changes_members() {
+                    REFUSED_CHANGE_COUNTS
+                } else {
+                    1
+                };
                 continue;
             }
             if self.queue.push(from, proposal).is_err() {
@@ -68,6 +84,7 @@ impl Replica {
                 break;
             }
         }
+        self.refused_this_tick.insert(from, refused);
         Ok(())
     }
 

@@ -1,7 +1,7 @@
 //! Leaves that change who certifies or who writes: which of them a replica takes.
 
 use bytes::Bytes;
-use dab_proof::epoch::{CHANGES_BYTES_MAX, EpochNote};
+use dab_proof::epoch::EpochNote;
 use dab_proof::leaf::{SignedLeaf, Subject};
 use dab_proof::tree::LeafIndex;
 
@@ -10,6 +10,18 @@ use super::entry::{ProposalBytes, Settings};
 use super::view::StateView;
 use crate::Error;
 use crate::epoch::Epoch;
+
+/// Bytes that all changes of a ledger come to at most, each with its proof: a raft snapshot has them in one message, and the
+/// transport takes 4 MiB.
+pub(super) const CHANGES_BYTES_MAX: u64 = 7 << 19;
+/// Of these, the part that is kept for changes by which somebody leaves or a key is revoked.
+pub(super) const CHANGES_RESERVED_BYTES: u64 = 1 << 19;
+/// Bytes of a change's proof at most, but for its leaf, its path and its cosignatures.
+const CHECKPOINT_BYTES_MAX: usize = 1 << 10;
+/// Bytes of a line of the path.
+const PATH_LINE_BYTES: usize = 45;
+/// Bytes of a cosignature's line at most, but for its name.
+const COSIGNATURE_BYTES_MAX: usize = 128;
 
 /// Judges a well-formed proposal before it enters the raft log, where it is a change: nothing but the change before it has a say
 /// in whether it is taken, so that one which will be refused need not cost everybody an entry. All else may enter, and so may
@@ -29,20 +41,14 @@ pub(crate) fn may_enter(
     if !leaf.leaf().subject.is_members() {
         return Ok(Ok(()));
     }
-    let follows_on = view.head(&Subject::members())?.map_or(0, |head| head.sequence + 1);
-    if leaf.leaf().sequence != follows_on {
+    let head = view.head(&Subject::members())?;
+    let (sequence, parent) = head.map_or((0, None), |head| (head.sequence + 1, Some(head.leaf_hash)));
+    if leaf.leaf().sequence != sequence || leaf.leaf().parent != parent {
         return Ok(Ok(()));
     }
     let index = LeafIndex(view.tree_size());
     Ok(judge(settings, leaf, statement.body.as_ref(), index).map(|_| ()))
 }
-
-/// Bytes of a change's proof at most, but for its cosignatures: the leaf, the checkpoint and the path.
-const PROOF_BYTES_MAX: usize = 6 << 10;
-/// Bytes of a cosignature's line at most, but for its name.
-const COSIGNATURE_BYTES_MAX: usize = 128;
-/// Of what all changes may come to, the part that is kept for those by which somebody leaves or a key is revoked.
-const CHANGES_RESERVED_BYTES: u64 = 1 << 20;
 
 /// An epoch that begins.
 #[derive(Debug)]
@@ -72,27 +78,28 @@ pub(super) fn judge(
     let change = now.change_to(next).map_err(|error| refused(error.to_string()))?;
     now.check_approved(&note).map_err(|error| refused(error.to_string()))?;
     let epoch = Epoch::begun(next, index).map_err(|error| refused(error.to_string()))?;
-    let changes_bytes = settings.changes_bytes + change_bytes_max(&now, body);
-    // whoever follows the ledger from its beginning reads all of them, and so does a replica that catches up
-    let reserved = if change.only_takes_away() {
-        0
-    } else {
-        CHANGES_RESERVED_BYTES
+    let changes_bytes = settings.changes_bytes + change_bytes_max(&now, leaf, body, index);
+    let limit = match change.only_takes_away() {
+        true => CHANGES_BYTES_MAX,
+        false => CHANGES_BYTES_MAX - CHANGES_RESERVED_BYTES,
     };
-    if changes_bytes + reserved > CHANGES_BYTES_MAX as u64 {
+    if changes_bytes > limit {
         return Err(refused(format!(
-            "the changes that a ledger can have come to at most {CHANGES_BYTES_MAX} bytes, with {reserved} of them kept for members \
-             who leave and keys that are revoked; with this one they would come to {changes_bytes}"
+            "all changes of a ledger come to at most {CHANGES_BYTES_MAX} bytes, the last {CHANGES_RESERVED_BYTES} of them for members \
+             and witnesses who leave and keys that are revoked; with this one they would come to {changes_bytes}"
         )));
     }
     Ok(Begun { epoch, changes_bytes })
 }
 
-/// Bytes of a change with the proof that those who certify now make.
-fn change_bytes_max(now: &Epoch, body: Option<&Bytes>) -> u64 {
+/// Bytes of a change as the leaf at `index`, with the proof that those who certify now make, at most.
+fn change_bytes_max(now: &Epoch, leaf: &SignedLeaf, body: Option<&Bytes>, index: LeafIndex) -> u64 {
     let cosigners = now.policy().witnesses().iter();
     let cosignatures = cosigners.map(|cosigner| cosigner.key.name().len() + COSIGNATURE_BYTES_MAX);
-    (body.map_or(0, Bytes::len) + PROOF_BYTES_MAX + cosignatures.sum::<usize>()) as u64
+    // its checkpoint is that of the tree that ends with it
+    let path = (u64::BITS - index.0.leading_zeros()) as usize * PATH_LINE_BYTES;
+    let proof = CHECKPOINT_BYTES_MAX + leaf.bytes().len() + path + cosignatures.sum::<usize>();
+    (body.map_or(0, Bytes::len) + proof) as u64
 }
 
 /// The body of such a leaf, which has to come with it.

@@ -80,3 +80,23 @@ fn a_change_that_is_approved_is_and_again_when_it_stands_already() {
         assert_eq!(receipts[0].index.0, 1);
     }
 }
+
+/// To refuse costs the leader more than to ask costs a dishonest replica.
+#[test]
+fn no_more_is_looked_at_of_one_whose_proposals_are_refused_all_the_time() {
+    let (mut world, leader, follower) = led();
+    let stranger = SigningKey::generate("stranger", &[61; 32]).unwrap();
+    // all in one message, as the first hundred of them are due at once
+    let mut refused: Vec<_> = (0..300)
+        .map(|n| {
+            let statements = vec![statement(ORIGIN, &stranger, &format!("table/s{n}"), 0, None, "x")];
+            world.core(follower).propose(&Proposal { statements })
+        })
+        .collect();
+    let other = leader % REPLICAS + 2;
+    let other = if other > REPLICAS { other - REPLICAS } else { other };
+    world.certify(other, statement(ORIGIN, &writer(), "table/other", 0, None, "x"));
+    let good = statement(ORIGIN, &writer(), "table/good", 0, None, "x");
+    world.certify(follower, good);
+    assert!(refused.iter_mut().all(|answer| answer.try_recv().is_err()));
+}

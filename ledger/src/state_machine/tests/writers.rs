@@ -1,11 +1,12 @@
 //! Keys that come and go by the ledger's own leaves, and what a leader could make of the order of an entry.
 
-use dab_proof::epoch::{CHANGES_BYTES_MAX, EPOCH_OPERATION};
+use dab_proof::epoch::EPOCH_OPERATION;
 use dab_proof::leaf::{BodyDigest, Leaf};
 use dab_proof::note::SignedNote;
 
 use super::*;
 use crate::epoch::{Change, Epoch, NewWriter};
+use crate::state_machine::members::{CHANGES_BYTES_MAX, CHANGES_RESERVED_BYTES};
 
 /// A node that is alone, its key allowed everything.
 fn world() -> World {
@@ -130,10 +131,10 @@ fn changes_end_where_nobody_could_read_them_any_more_and_taking_away_ends_last()
     let first = world.settings.as_ref().unwrap().changes_bytes;
     let text = world.settings.as_ref().unwrap().members.len() as u64;
     assert!(
-        first > text && first < text + (8 << 10),
+        first > text && first < text + (4 << 10),
         "{first} for a text of {text} bytes"
     );
-    let nearly = CHANGES_BYTES_MAX as u64 - (1 << 20);
+    let nearly = CHANGES_BYTES_MAX - CHANGES_RESERVED_BYTES;
     world.settings.as_mut().unwrap().changes_bytes = nearly;
     let another = Change {
         registers: Some(NewWriter {
@@ -143,7 +144,7 @@ fn changes_end_where_nobody_could_read_them_any_more_and_taking_away_ends_last()
         ..Change::default()
     };
     let registration = world.change(&another);
-    assert!(refused(world.propose_one(vec![registration])).contains("1048576 of them kept for members who leave"));
+    assert!(refused(world.propose_one(vec![registration])).contains("for members and witnesses who leave"));
     accepted(world.propose_one(vec![world.change(&revokes())]));
     assert!(world.settings.as_ref().unwrap().changes_bytes > nearly);
 }

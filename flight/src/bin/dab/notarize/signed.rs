@@ -88,7 +88,8 @@ impl Signed<'_> {
             return Ok(());
         }
         bail!(
-            "the node keeps the ledger {}, and the trust directory speaks of {}: nothing was signed",
+            "the node keeps the ledger {}, and the trust directory speaks of {}: nothing was signed; --trust names another \
+             directory, --data or --url another node",
             escape(origin),
             trusted.join(", ")
         )
