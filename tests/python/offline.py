@@ -1,4 +1,7 @@
-"""What an auditor takes home: a data directory whose node has stopped, and every verifier there is to run over it."""
+"""What an auditor takes home: a data directory whose node has stopped, and every verifier there is to run over it.
+
+Besides what a forger works on, a home has `before`, a trust directory of an earlier time, and `changes`, what has become of
+its members and writers since; and `fork`, evidence that the holder of the log's key told two histories."""
 
 import contextlib
 import io
@@ -12,14 +15,17 @@ import pyarrow.parquet as parquet
 
 from auditor import actions
 from auditor import main as auditor
+from follower import main as follower
 from forgeries import Evidence
+from made_changes import begin_epoch, fork_proof
 from made_heads import bind, head_proof
-from made_ledger import MadeLedger
+from made_ledger import MadeLedger, Signer, b64, note
 from server import Server, dab_binary, dab_verify_binary, run
-from verifier import Leaf, Trust
+from verifier import Checkpoint, Leaf, Trust, leaf_hash, tree_hash
 from verifier import main as verifier
 
 VERSIONS = 13
+ETL = Signer("etl.example.org", "etl")
 WITHOUT_NETWORK = (
     ["unshare", "-n"] if shutil.which("unshare") and run("unshare", "-n", "true", check=False).returncode == 0 else []
 )
@@ -32,6 +38,11 @@ class Folder:
         self.data, self.table, self.proofs, self.head_proof = data, table, proofs, proofs / "orders.head-proof"
         self.trust, self.public = data / "trust", data / "public"
         self.commits = sorted((table / "_delta_log").glob("*.json"))
+
+    @property
+    def log(self):
+        """The name of the ledger's log key."""
+        return Trust(self.trust).logs[0].name
 
     def evidence(self, version):
         commit = self.commits[version].read_bytes()
@@ -55,6 +66,9 @@ class TakenHome(Folder):
     def __init__(self, directory):
         server = Server(Path(directory) / "data").start()
         try:
+            self.before = shutil.copytree(server.trust, Path(directory) / "before")
+            server.dab("writer", "add", ETL.vkey, "digest/etl/*")
+            server.dab("writer", "revoke", ETL.name)
             with server.connect() as connection, connection.cursor() as cursor:
                 for version in range(VERSIONS):
                     ids = range(version * 10, version * 10 + 10)
@@ -67,6 +81,11 @@ class TakenHome(Folder):
                 server.dab("prove", f"orders@{version}", "-o", self.proofs / f"{version}.tlog-proof")
         finally:
             server.stop()
+        self.changes = (self.trust / "changes").read_bytes()
+        told, log = (self.public / "checkpoint").read_bytes(), (self.data / "private" / "log.key").read_text()
+        head = Checkpoint(told, Trust(self.trust))
+        other = f"{head.origin}\n{head.size}\n{b64(tree_hash([leaf_hash(b'another leaf')] * head.size))}\n".encode()
+        self.fork = {"first": told, "second": note(other, Signer.from_private_text(log))}
 
 
 class MadeHome(Folder):
@@ -75,6 +94,7 @@ class MadeHome(Folder):
     def __init__(self, directory, **policy):
         self.ledger = MadeLedger(Path(directory) / "data", **policy)
         self.ledger.notarize("catalog", b"private body")
+        self.changes = begin_epoch(self.ledger, f"{(self.ledger.trust / 'writers').read_text()}{ETL.vkey} digest/etl/*\n")
         indices = []
         for version in range(VERSIONS):
             rows = pa.table({"id": range(version * 10, version * 10 + 10)})
@@ -90,6 +110,17 @@ class MadeHome(Folder):
         for version, index in enumerate(indices):
             (proofs / f"{version}.tlog-proof").write_bytes(self.ledger.receipt(index))
         self.take(data, data / "tables" / "orders", proofs)
+        self.before = self.trust
+        self.fork = forked(self.ledger, Path(directory) / "fork", **policy)
+
+
+def forked(ledger, directory, **policy):
+    """An older checkpoint of a ledger, and a newer one under the same keys that does not continue it."""
+    other = MadeLedger(directory, **policy)
+    for n in range(len(ledger.entries)):
+        other.notarize("digest/other", b"%d" % n)
+    size = len(ledger.entries) - 1
+    return {"first": ledger.checkpoint(size), "second": other.checkpoint(), "proof": fork_proof(other, size)}
 
 
 def in_python(command, arguments):
@@ -138,6 +169,24 @@ def audits(trust, public, table):
     found = {"auditor.py table": in_python(auditor, deep)}
     found |= {f"{program.name} audit table": in_rust(program, "audit", *deep) for program in programs()}
     return found | ledger_audits(trust, public)
+
+
+def followed(changes, trust, directory):
+    """What each verifier says of changes of members and writers: {verifier: (status, words)}."""
+    Path(directory).mkdir()
+    (Path(directory) / "changes").write_bytes(changes)
+    arguments = ["follow", Path(directory) / "changes", "--trust", trust]
+    return {"follower.py": in_python(follower, arguments), "dab-verify": in_rust(dab_verify_binary(), *arguments)}
+
+
+def on_fork(fork, trust, directory):
+    """What each verifier says of the evidence of a fork: {verifier: (status, words)}."""
+    Path(directory).mkdir()
+    for name, content in fork.items():
+        (Path(directory) / name).write_bytes(content)
+    proof = ["--proof", Path(directory) / "proof"] if "proof" in fork else []
+    arguments = ["fork", Path(directory) / "first", Path(directory) / "second", "--trust", trust, *proof]
+    return {"follower.py": in_python(follower, arguments), "dab-verify": in_rust(dab_verify_binary(), *arguments)}
 
 
 def programs():

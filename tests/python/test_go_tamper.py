@@ -1,27 +1,34 @@
 """Is any changed byte of anything that an auditor is handed missed by Go's packages for transparency logs?
 
-Every offset of a receipt, its commit file, a head proof, the policy, the writers file, the checkpoint, the tiles and the
-entry bundles of small ledgers is changed in four ways, in one process of tests/go. What is accepted has to be neutral
-by `tests/data/neutral_changes.txt`, where the lines `bytes of ...` say which bytes are, and why."""
+Every offset of a receipt, its commit file and data file, a head proof, the policy, the writers file, the checkpoint, the
+tiles and the entry bundles of small ledgers, a table's commits, changes of members and writers, and the evidence of a fork
+is changed in four ways, in one process of tests/go; of longer files as many offsets as OFFSETS says, and all with
+DAB_TAMPER_OFFSETS=all. What is accepted has to be neutral by `tests/data/neutral_changes.txt`, where the lines `bytes of ...`
+say which bytes are, and why."""
 
 import json
+import os
 import re
 import shutil
 from pathlib import Path
 
 import pytest
 
-from auditor import audit_ledger, source
+from auditor import actions, audit_ledger, source
 from made_heads import bind, head_proof
+from made_changes import begin_epoch
 from made_ledger import MadeLedger
+from offline import ETL, forked
 from server import run
 from test_go import GO_PROJECT, go  # noqa: F401 (a fixture is found by its name)
 from verifier import Trust
 
 TABLE = "orders"
-CAMPAIGN_SECONDS_MAX = 600
+CAMPAIGN_SECONDS_MAX = 6000
+OFFSETS = os.environ.get("DAB_TAMPER_OFFSETS", "4096")
 LISTED = Path(__file__).parents[1] / "data" / "neutral_changes.txt"
-CHECKED = {"policy", "writers", "receipt.tlog-proof", "commit.json", "head.head-proof", "checkpoint"}
+CHECKED = {"policy", "writers", "receipt.tlog-proof", "commit.json", "head.head-proof", "checkpoint", "changes", "first"}
+FOLDERS = ["public/tile/0/", "public/tile/entries/", "table/_delta_log/", "table/", "data/"]
 
 
 @pytest.fixture(scope="module")
@@ -32,37 +39,57 @@ def tamper(go, tmp_path_factory):  # noqa: F811
     return program
 
 
-def laid_out(folder, trust, public, receipt, commit, head):
-    """The evidence as the program reads it; of the public files those that an audit reads."""
-    shutil.copytree(trust, folder / "trust", ignore=shutil.ignore_patterns("ledger", "ca.pem"))
+def laid_out(folder, trust, public, receipt, commit, head, table, changes, before, fork):
+    """The evidence as the program reads it; of the public files those that an audit reads, of the table its commits and data."""
+    only_read = shutil.ignore_patterns("ledger", "ca.pem", "epoch", "changes")
+    shutil.copytree(trust, folder / "trust", ignore=only_read)
+    shutil.copytree(before, folder / "before", ignore=only_read)
     (folder / "receipt.tlog-proof").write_bytes(receipt)
     (folder / "commit.json").write_bytes(commit)
     (folder / "head.head-proof").write_bytes(head)
+    (folder / "changes").write_bytes(changes)
+    (folder / "fork").mkdir()
+    for name, content in fork.items():
+        (folder / "fork" / name).write_bytes(content)
     read, asked = source(str(public), Trust(trust)), []
     audit_ledger(lambda path: asked.append(path) or read(path), Trust(trust))
     for path in asked:
         if (public / path).is_file():
-            (folder / "public" / path).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(public / path, folder / "public" / path)
+            copied(public / path, folder / "public" / path)
+    for path in [*(table / "_delta_log").glob("*.json"), *table.rglob("*.parquet")]:
+        copied(path, folder / "table" / path.relative_to(table))
+    for add in actions(commit, "add"):
+        copied(table / add["path"], folder / "data" / add["path"])
     return folder
 
 
+def copied(path, to):
+    to.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(path, to)
+
+
 def of_a_home(folder, home):
-    evidence = home.evidence(5)
-    return laid_out(folder, home.trust, home.public, evidence.proof, evidence.commit, home.head_proof.read_bytes())
+    evidence, head = home.evidence(5), home.head_proof.read_bytes()
+    of_table = home.table, home.changes, home.before, home.fork
+    return laid_out(folder, home.trust, home.public, evidence.proof, evidence.commit, head, *of_table)
 
 
 def of_a_witnessed_ledger(folder, home):
     """Two of three witnesses have to cosign, all did; the head proof shows that there is no such table."""
     ledger = MadeLedger(folder / "made", witnesses=3, quorum="2")
     index = ledger.commit(TABLE, [b"PAR1"])
-    ledger.notarize("catalog", b"private body")
+    receipt = ledger.receipt(index)
+    changes = begin_epoch(ledger, f"{(ledger.trust / 'writers').read_text()}{ETL.vkey} digest/etl/*\n")
     bound = bind(ledger)
     ledger.issue()
-    commit = (folder / f"made/tables/{TABLE}/_delta_log/{0:020}.json").read_bytes()
+    table = folder / "made" / "tables" / TABLE
+    commit = (table / f"_delta_log/{0:020}.json").read_bytes()
     head = head_proof(ledger, "table/nowhere", bound, bound)
+    fork = forked(ledger, folder / "fork", witnesses=3, quorum="2")
     (folder / "taken").mkdir()
-    return laid_out(folder / "taken", ledger.trust, ledger.public, ledger.receipt(index), commit, head)
+    return laid_out(
+        folder / "taken", ledger.trust, ledger.public, receipt, commit, head, table, changes, ledger.trust, fork
+    )
 
 
 # Which changes are neutral, as LISTED names them: functions of the honest text, the offset, and what is done there.
@@ -93,7 +120,7 @@ NEUTRAL = {
     ("policy, writers", "of a comment"): (r"policy$|writers$", in_a_comment),
     ("policy, writers", "another or a further blank between words, or an empty line"): (r"policy$|writers$", one_blank_more),
     ("checkpoint", "of the name or key id of a cosignature that the quorum does not need"): (
-        r"checkpoint$|proof$",
+        r"checkpoint$|proof$|changes$",
         in_a_cosignature_beyond_the_quorum,
     ),
     ("head proof", "of the subject of a proof of absence"): (r"head-proof$", in_the_subject_of_absence),
@@ -119,17 +146,18 @@ def test_every_changed_byte_is_refused_or_neutral(node_home, tamper, tmp_path, c
     assert listed() == {*NEUTRAL}
     folder = made(tmp_path, node_home)
     honest = {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-    tallies = json.loads(run(tamper, folder, timeout=CAMPAIGN_SECONDS_MAX).stdout)
+    offsets = [] if OFFSETS == "all" else ["-offsets", OFFSETS]
+    tallies = json.loads(run(tamper, *offsets, folder, timeout=CAMPAIGN_SECONDS_MAX).stdout)
     with capsys.disabled():
         tried = sum(tally["tried"] for tally in tallies.values())
         accepted = sum(len(tally["accepted"]) for tally in tallies.values())
         print(f"\n{tried} changes in {len(tallies)} files, {accepted} accepted as neutral")
     assert {name.rpartition("/")[2] for name in tallies} >= CHECKED
-    assert any(name.startswith("public/tile/0/") for name in tallies)
-    assert any(name.startswith("public/tile/entries/") for name in tallies)
+    assert all(any(name.startswith(below) for name in tallies) for below in FOLDERS)
     missed, met = [], set()
     for name, tally in tallies.items():
-        assert tally["tried"] == 4 * len(honest[name]), name
+        longest = len(honest[name]) if OFFSETS == "all" else int(OFFSETS)
+        assert tally["tried"] == 4 * min(len(honest[name]), longest), name
         for change in tally["accepted"]:
             kinds = {
                 kind
