@@ -101,10 +101,10 @@ def segments(_):
     ]:
         yield wrong(f"{name} in the first batch", header() + bad + begun[32:])
     yield wrong("a record that claims durable bytes behind it", begun + hard_state(0, 0, synced=durable + 1))
-    later_ones = {"hard state": hard_state(5, 3, synced=len(told)), "entry": entry(5, 4, b"x", synced=len(told))}
-    later_ones |= {"base": record(BASE, 1, 3, synced=len(told)), "reset": record(RESET, 5, 20, synced=len(told))}
+    later_ones = {"hard state": hard_state(5, 3, synced=len(three)), "entry": entry(5, 4, b"x", synced=len(three))}
+    later_ones |= {"base": record(BASE, 1, 3, synced=len(three)), "reset": record(RESET, 5, 20, synced=len(three))}
     for kind, written_later in later_ones.items():
-        rotten = flipped(told, durable + 40) + written_later
+        rotten = flipped(three, durable + 40) + written_later
         yield wrong(f"rot in bytes that were durable, as the {kind} behind them tells", rotten)
     yield wrong("an entry that leaves a gap", begun + entry(1, 1, b"") + entry(1, 3, b""))
     yield wrong("an entry below the base", later + entry(4, 8, b""))

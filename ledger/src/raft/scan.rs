@@ -102,7 +102,7 @@ fn durable_witness(bytes: &[u8], from: usize, good: usize, salt: &[u8; 8]) -> Op
     let last = bytes.len().checked_sub(RECORD_HEADER_BYTES)?;
     (from + 1..=last).find(|&at| {
         // cheap tests first: a checksum over megabytes at every offset would take minutes
-        let plausible = matches!(bytes[at + 8], 1..=4) && bytes[at + 9] <= 1 && bytes[at + 10] == 0;
+        let plausible = matches!(bytes[at + 8], 1..=5) && bytes[at + 9] <= 1 && bytes[at + 10] == 0;
         plausible && Record::decode(&bytes[at..], salt).is_ok_and(|record| record.synced as usize > good)
     })
 }

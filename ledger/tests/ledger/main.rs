@@ -15,6 +15,7 @@ mod mixed;
 mod node;
 mod replicas;
 mod syscalls;
+mod vectors;
 mod witnessed;
 mod world;
 mod writers;

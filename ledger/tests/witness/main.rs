@@ -5,4 +5,5 @@ mod evidence;
 mod memory;
 mod monitor;
 mod status;
+mod vectors;
 mod world;
