@@ -6,6 +6,7 @@ import pytest
 
 from group import ORIGIN, Group, node_verb
 from server import Server, dab_verify_binary, free_port, run
+from test_go import go, in_go  # noqa: F401 (a fixture is found by its name)
 
 
 @pytest.fixture(scope="module")
@@ -14,6 +15,7 @@ def group(tmp_path_factory):
     try:
         with group.nodes[0].connect() as connection, connection.cursor() as cursor:
             cursor.execute("CREATE TABLE t AS SELECT 1 AS id")
+        group.founded = [(group.nodes[0].trust / name).read_text() for name in ("policy", "writers")]
         yield group
     finally:
         group.stop()
@@ -38,8 +40,8 @@ def rows(node):
     return [row[0] for row in node.query("SELECT id FROM t ORDER BY id")]
 
 
-def test_a_lost_machine_is_replaced_and_an_auditor_follows(group, tmp_path):
-    trust = tmp_path / "trust"
+def test_a_lost_machine_is_replaced_and_an_auditor_follows(group, go, tmp_path):  # noqa: F811
+    trust, followed = tmp_path / "trust", tmp_path / "followed"
     shutil.copytree(group.nodes[0].trust, trust)
     lost = group.leader()
     group.kill(lost)
@@ -85,11 +87,31 @@ def test_a_lost_machine_is_replaced_and_an_auditor_follows(group, tmp_path):
     receipt = tmp_path / "receipt.tlog-proof"
     receipt.write_text(proof)
     assert run(dab_verify_binary(), "verify", receipt, "--trust", trust, check=False).returncode == 1
+    assert in_go(go, "proof", receipt, "--trust", trust)[0] == 1
+    status, words = in_go(go, "follow", there[0].trust / "changes", "--trust", trust, "--write", followed)
+    assert status == 0 and "epoch 1, 4 members; checkpoint of dab/group" in words, words
     told = run(dab_verify_binary(), "follow", there[0].trust / "changes", "--trust", trust, "--write").stdout
     assert "epoch 1, 4 members" in told, told
     run(dab_verify_binary(), "verify", receipt, "--trust", trust)
     run(dab_verify_binary(), "audit", "ledger", new.public, "--trust", trust)
     assert (trust / "policy").read_text() == (new.trust / "policy").read_text()
+    for name in ("policy", "writers"):
+        assert (followed / name).read_text() == (trust / name).read_text()
+    audited_in_go(go, group, new, followed, receipt, tmp_path / "head")
+
+
+def audited_in_go(go, group, node, trust, receipt, head):  # noqa: F811
+    """The verifier in Go finds checkpoint, receipt, head proof, ledger and table of one node certified by those trusted."""
+    node.dab("prove", "--head", "t", "-o", head)
+    for arguments in [
+        ("checkpoint", node.public / "checkpoint"),
+        ("proof", receipt),
+        ("head", head),
+        ("ledger", node.public),
+        ("table", group.tables / "t", "--ledger", node.public),
+    ]:
+        status, words = in_go(go, *arguments, "--trust", trust)
+        assert status == 0 and "cosigned by n" in words, words
 
 
 def test_what_cannot_be_is_refused_by_name(group, tmp_path):
@@ -113,7 +135,7 @@ def test_what_cannot_be_is_refused_by_name(group, tmp_path):
     assert done.returncode != 0 and not change.exists(), done
 
 
-def test_a_member_leaves_and_the_others_go_on(group, tmp_path):
+def test_a_member_leaves_and_the_others_go_on(group, go, tmp_path):  # noqa: F811
     there = group.running()
     leaving = group.leader()
     others = [node for node in there if node is not leaving]
@@ -128,3 +150,15 @@ def test_a_member_leaves_and_the_others_go_on(group, tmp_path):
     insert(others[0], 3)
     assert [rows(node) for node in others] == [[1, 2, 3]] * 3
     assert "\ngroup replicas 2 " in (others[0].trust / "policy").read_text()
+    # from what the group was founded with, through both changes
+    founded, followed = tmp_path / "founded", tmp_path / "followed"
+    changes = others[0].trust / "changes"
+    founded.mkdir()
+    for name, text in zip(("policy", "writers"), group.founded):
+        (founded / name).write_text(text)
+    status, words = in_go(go, "follow", changes, "--trust", founded, "--write", followed)
+    assert status == 0 and "epoch 2, 3 members" in words, words
+    proof = others[0].query("SELECT proof FROM dab.receipts WHERE table_name = 't' ORDER BY version DESC LIMIT 1")[0][0]
+    receipt = tmp_path / "receipt.tlog-proof"
+    receipt.write_text(proof)
+    audited_in_go(go, group, others[0], followed, receipt, tmp_path / "head")

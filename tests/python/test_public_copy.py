@@ -175,7 +175,7 @@ def test_a_copy_that_cannot_be_written_is_told_and_holds_up_no_commit(tmp_path):
         server.stop()
 
 
-def test_nodes_that_share_a_table_root_keep_one_copy_up_though_the_leader_dies(tmp_path):
+def test_nodes_that_share_a_table_root_keep_one_copy_up_though_the_leader_dies(go, tmp_path):  # noqa: F811
     group = Group(tmp_path).start()
     copy = group.tables / "_ledger"
     try:
@@ -188,9 +188,9 @@ def test_nodes_that_share_a_table_root_keep_one_copy_up_though_the_leader_dies(t
         with survivor.connect() as connection, connection.cursor() as cursor:
             cursor.execute("INSERT INTO t VALUES (1)")
         wait_for_copy(survivor, copy)
-        found, words = statuses(copy, survivor.trust)
+        found, words = statuses(copy, survivor.trust, go)
         assert found == {VALID} and not any("alone" in said for _, said in words.values()), words
     finally:
         group.stop()
     # and whoever has the trust directory of any of them
-    assert statuses(copy, group.nodes[3].trust)[0] == {VALID}
+    assert statuses(copy, group.nodes[3].trust, go)[0] == {VALID}

@@ -12,6 +12,7 @@ from deltalake import DeltaTable
 
 from group import Group, node_verb
 from server import dab_binary, dab_verify_binary, free_port, run, wait_until
+from test_go import go, in_go  # noqa: F401 (a fixture is found by its name)
 
 WRITERS = 4
 SECONDS_MAX = 120
@@ -29,6 +30,12 @@ def group(tmp_path_factory):
 def receipts(node, table):
     sql = f"SELECT version, proof FROM dab.receipts WHERE table_name = '{table}' ORDER BY version"
     return dict(node.query(sql))
+
+
+def accepted(go, *arguments):  # noqa: F811
+    """What the verifier in Go says of what a quorum certified; a node alone has no cosigners."""
+    status, words = in_go(go, *arguments)
+    assert status == 0 and "cosigned by n" in words and "alone" not in words, words
 
 
 def audited(node):
@@ -51,20 +58,24 @@ def test_any_node_takes_a_statement_and_every_other_shows_it_at_once(group):
     assert DeltaTable(group.tables / "shared").version() == 4
 
 
-def test_a_receipt_of_one_node_is_certified_by_a_quorum_and_checks_with_the_trust_of_another(group, tmp_path):
+def test_a_receipt_of_one_node_is_certified_by_a_quorum_and_checks_with_the_trust_of_another(group, go, tmp_path):  # noqa: F811
     with group.nodes[1].connect() as connection, connection.cursor() as cursor:
         cursor.execute("CREATE TABLE proved AS SELECT 1 AS id")
+    commit = group.tables / "proved" / "_delta_log" / f"{0:020}.json"
+    data = [word for path in (group.tables / "proved").glob("*.parquet") for word in ("--data", path)]
     for node, other in zip(group.nodes, reversed(group.nodes)):
         (proof,) = receipts(node, "proved").values()
         path = tmp_path / "receipt.tlog-proof"
         path.write_text(proof)
         done = run(dab_verify_binary(), "verify", path, "--trust", other.trust)
+        accepted(go, "proof", path, "--trust", other.trust, "--commit", commit, *data)
         cosigners = set(re.findall(r"^— (dab/group/n\d) ", proof, re.MULTILINE))
         assert len(cosigners) >= 3, proof
         assert "certifies alone" not in done.stdout, done.stdout
     head = tmp_path / "latest.head-proof"
     group.nodes[3].dab("prove", "--head", "proved", "-o", head)
     run(dab_verify_binary(), "head", head, "--trust", group.nodes[0].trust)
+    accepted(go, "head", head, "--trust", group.nodes[0].trust)
     trusts = {(node.trust / "policy").read_text() for node in group.nodes}
     assert len(trusts) == 1 and "group replicas 3 n1 n2 n3 n4\nquorum replicas\n" in trusts.pop()
 
@@ -78,7 +89,7 @@ def test_status_shows_who_leads_and_who_is_away(group):
     assert (rows["id"], rows["name"], rows["answers"]) == (3, "n3", True), rows
 
 
-def test_nothing_acknowledged_is_lost_when_the_leader_is_killed_under_load(tmp_path):
+def test_nothing_acknowledged_is_lost_when_the_leader_is_killed_under_load(go, tmp_path):  # noqa: F811
     group = Group(tmp_path).start()
     try:
         with group.nodes[0].connect() as connection, connection.cursor() as cursor:
@@ -108,6 +119,9 @@ def test_nothing_acknowledged_is_lost_when_the_leader_is_killed_under_load(tmp_p
         group.stop()
     # each replica's public files tell the same ledger, and the plain table is what it says
     found = [audited(node) for node in group.nodes]
+    for node, other in zip(group.nodes, reversed(group.nodes)):
+        accepted(go, "checkpoint", node.public / "checkpoint", "--trust", other.trust)
+        accepted(go, "table", tmp_path / "tables" / "t", "--ledger", node.public, "--trust", other.trust)
     assert {report["verdict"] for report in found} == {"valid"}, found
     assert DeltaTable(tmp_path / "tables" / "t").to_pyarrow_table().num_rows == len(rows)
 
@@ -198,7 +212,7 @@ def insert_or_fail(node):
         pass
 
 
-def test_a_commit_waits_for_the_witness_outside(tmp_path):
+def test_a_commit_waits_for_the_witness_outside(go, tmp_path):  # noqa: F811
     """Four organisations hold the ledger, a fifth the witness: without it, nothing is certified by the four alone."""
     state, port = tmp_path / "witness", free_port()
     printed = run(dab_binary(), "witness", "--state", state, "--name", "fifth.example", "--print-key").stdout
@@ -227,6 +241,10 @@ def test_a_commit_waits_for_the_witness_outside(tmp_path):
             assert "\n— fifth.example " in proof, proof
             path.write_text(proof)
             run(dab_verify_binary(), "verify", path, "--trust", group.nodes[1].trust)
+            accepted(go, "proof", path, "--trust", group.nodes[1].trust)
+            # the quorum of the replicas without the witness's word is none
+            path.write_text(re.sub(r"(?m)^— fifth\.example .*\n", "", proof))
+            assert in_go(go, "proof", path, "--trust", group.nodes[1].trust)[0] == 1
     finally:
         group.stop()
         running.kill()

@@ -193,8 +193,10 @@ def follows(node, words):
         time.sleep(0.05)
 
 
-def test_replicas_register_and_revoke_what_a_quorum_approves_of(tmp_path_factory, tmp_path):
+def test_replicas_register_and_revoke_what_a_quorum_approves_of(go, tmp_path_factory, tmp_path):  # noqa: F811
     group = Group(tmp_path_factory.mktemp("writers")).start()
+    before, followed = tmp_path / "before", tmp_path / "followed"
+    shutil.copytree(group.nodes[0].trust, before)
     try:
         file, change = tmp_path / "f", tmp_path / "change"
         file.write_bytes(BYTES)
@@ -223,6 +225,15 @@ def test_replicas_register_and_revoke_what_a_quorum_approves_of(tmp_path_factory
             follows(node, "\nrevoked ")
             assert "backup  revoked from leaf" in node.dab("writer", "list").stdout
             assert verify(proof, Trust(node.trust), commit=BYTES)[0].writer == "backup"
+        # the verifier in Go comes to the same writers, and by them the whole ledger is sound
+        first, receipt = group.nodes[0], tmp_path / "f.tlog-proof"
+        status, words = in_go(go, "follow", first.trust / "changes", "--trust", before, "--write", followed)
+        assert status == 0 and "epoch 2, 4 members" in words, words
+        assert (followed / "writers").read_text() == (first.trust / "writers").read_text()
+        receipt.write_bytes(proof)
+        for arguments in [("proof", receipt), ("ledger", first.public), ("checkpoint", first.public / "checkpoint")]:
+            status, words = in_go(go, *arguments, "--trust", followed)
+            assert status == 0 and "cosigned by n" in words, words
         member = group.nodes[3].data.name
         name = next(line.split()[0] for line in node.dab("writer", "list").stdout.split("\n") if f"/{member}/" in line)
         refused(group.nodes[0].dab("writer", "revoke", name, check=False), f"dab node remove {member}")

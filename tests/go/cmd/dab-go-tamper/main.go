@@ -43,10 +43,10 @@ var changes = []struct {
 }
 
 func main() {
-	offsets := flag.Int("offsets", math.MaxInt, "offsets of one file; a longer file is changed at as many, evenly spread")
+	offsets := flag.Int("table-offsets", math.MaxInt, "offsets tried of each file of the table, evenly spread")
 	flag.Parse()
 	if flag.NArg() != 1 || *offsets < 1 {
-		fmt.Fprintln(os.Stderr, "usage: dab-go-tamper [-offsets N] FOLDER")
+		fmt.Fprintln(os.Stderr, "usage: dab-go-tamper [-table-offsets N] FOLDER")
 		os.Exit(64)
 	}
 	tallies, err := tamper(flag.Arg(0), *offsets)
@@ -60,7 +60,7 @@ func main() {
 }
 
 // tamper changes every file in turn. The honest ones must be accepted, or nothing was shown.
-func tamper(folder string, offsets int) (map[string]tally, error) {
+func tamper(folder string, tableOffsets int) (map[string]tally, error) {
 	given, err := open(folder)
 	if err != nil {
 		return nil, fmt.Errorf("the honest files are refused: %w", err)
@@ -71,6 +71,10 @@ func tamper(folder string, offsets int) (map[string]tally, error) {
 			return err
 		}
 		name := filepath.ToSlash(strings.TrimPrefix(path, folder+string(filepath.Separator)))
+		offsets := math.MaxInt
+		if strings.HasPrefix(name, "table/") {
+			offsets = tableOffsets
+		}
 		if check := given.checkOf(name); check != nil {
 			tallies[name], err = campaign(path, offsets, check)
 		}
