@@ -10,7 +10,7 @@ kills it at the point and once more while it recovers, at the call of this numbe
 
 Exit status 0: everything acknowledged is there, every statement whole or not at all and once, all verifiers accept the ledger,
 and the node takes further writes. What is wrong is said in sentences, with the arguments that try the point again, and its files
-stay. A campaign that was broken off goes on when it is started over its directory again.
+stay. A campaign that was broken off goes on when it is started over its directory again, with `--kind` for these kinds first.
 
 Whoever is killed by a signal leaves to the kernel what was written and not synced. So this shows that calls come in the right
 order and that every prefix of them can be started from; what a power cut takes, the simulator shows. A failed sync is another
@@ -45,7 +45,7 @@ def main():
     directory = arguments.dir or Path(tempfile.mkdtemp(prefix="dab-crash-points-"))
     trials = written(directory, lambda: chosen(directory, arguments))
     say(f"{len(trials)} trials, in {directory}")
-    sys.exit(1 if carried_out(tried, trials, directory, arguments.jobs) else 0)
+    sys.exit(1 if carried_out(tried, trials, directory, arguments.jobs, arguments.kind) else 0)
 
 
 def parsed():

@@ -116,6 +116,9 @@ class World:
                 break
             answer, complaint = statement.ask(alive[attempt % len(alive)])
             between(statement, answer is not None)
+            if answer == "":
+                self.found.append(f"{name(statement)}: no word of it, and exit status 0")
+                return None, "no word of it"
             if answer:
                 return answer, None
             self.errors[f"{name(statement)}: {complaint}"] += 1

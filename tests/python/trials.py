@@ -3,13 +3,14 @@
 The list and what came of each stand in the campaign's directory, as lines of JSON in `trials` and `outcomes`: who starts a
 campaign again over the same directory goes on where it was, and its report is that of all."""
 
+import fcntl
 import json
 import multiprocessing
 import shutil
 import sys
 import time
 from collections import Counter
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from dataclasses import asdict, dataclass, field
 
 import syscalls
@@ -35,6 +36,10 @@ class Trial:
         then = f" --then {self.then}" if self.then else ""
         replica = f"--replica {self.replica} " if self.replica else ""
         return f'{replica}--kind {self.kind} --point "{self.point}"{then}'
+
+    @property
+    def species(self):
+        return f"{self.kind} {self.replica}".strip()
 
     @property
     def does(self):
@@ -65,29 +70,37 @@ def written(directory, make):
     return [Trial(**json.loads(line)) for line in listed.read_text().splitlines()]
 
 
-def carried_out(tried, trials, directory, jobs):
-    """Tries those that no outcome stands of, reports on all, and returns how many went wrong. `tried` is told a trial and
-    a fresh directory, which stays where something is wrong."""
-    remembered = directory / "outcomes"
-    remembered.touch()
-    outcomes = {}
-    for line in remembered.read_text().splitlines():
+def carried_out(tried, trials, directory, jobs, kinds=KINDS):
+    """Tries those of these kinds that no outcome stands of, reports on all, and returns how many went wrong. `tried` is told
+    a trial and a fresh directory, which stays where something is wrong."""
+    remembered, outcomes = (directory / "outcomes").open("a+"), {}
+    try:
+        fcntl.flock(remembered, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        sys.exit(f"another campaign is at work in {directory}")
+    remembered.seek(0)
+    for line in remembered:
         number, outcome = json.loads(line)
         outcomes[number] = Outcome(**outcome)
-    due = {number: trial for number, trial in enumerate(trials, 1) if number not in outcomes}
+    due = {number: trial for number, trial in enumerate(trials, 1) if number not in outcomes and trial.kind in kinds}
     if outcomes:
         say(f"{len(outcomes)} of them were tried before")
     # drivers with threads of their own do not bear a fork
     pool = ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), quiet)
+    running = {}
     try:
-        running = {pool.submit(one, tried, trial, directory / str(number)): number for number, trial in due.items()}
-        for done in as_completed(running):
-            number, outcome = running[done], done.result()
-            outcomes[number] = outcome
-            with remembered.open("a") as lines:
-                lines.write(json.dumps([number, asdict(outcome)]) + "\n")
-            wrong = [f"  WRONG: {sentence}" for sentence in outcome.found]
-            say("\n".join([f"{number}. {trials[number - 1]}: {outcome.how}{outcome.also}", *wrong]))
+        while due or running:
+            # no more than are tried at once, as whoever interrupts the campaign waits for these
+            while due and len(running) < jobs:
+                number = min(due)
+                running[pool.submit(one, tried, due.pop(number), directory / str(number))] = number
+            for done in wait(running, return_when=FIRST_COMPLETED).done:
+                number, outcome = running.pop(done), done.result()
+                outcomes[number] = outcome
+                remembered.write(json.dumps([number, asdict(outcome)]) + "\n")
+                remembered.flush()
+                wrong = [f"  WRONG: {sentence}" for sentence in outcome.found]
+                say("\n".join([f"{number}. {trials[number - 1]}: {outcome.how}{outcome.also}", *wrong]))
     except KeyboardInterrupt:
         say("interrupted")
     finally:
@@ -113,10 +126,11 @@ def one(tried, trial, directory):
 
 
 def report(trials, outcomes):
-    ended = ((trials[number - 1], outcome.how) for number, outcome in outcomes.items())
-    ends = Counter(f"{trial.kind} {trial.replica}".strip() + f": {how}" for trial, how in ended)
-    for end, count in sorted(ends.items()):
-        say(f"{count} x {end}")
+    every = Counter(trial.species for trial in trials)
+    for species, count in sorted(every.items()):
+        ends = Counter(outcome.how for number, outcome in outcomes.items() if trials[number - 1].species == species)
+        shown = ", ".join(f"{times} {how}" for how, times in ends.most_common())
+        say(f"{species}: {ends.total()} of {count}" + (f"; {shown}" if shown else ""))
     told = sum((Counter(outcome.errors) for outcome in outcomes.values()), Counter())
     for words, count in told.most_common():
         say(f"  {count} x {words}")
