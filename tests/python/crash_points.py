@@ -29,6 +29,7 @@ import crash_replica
 import syscalls
 from campaign import say
 from faults import FOLLOWER, LEADER
+from server import dab_binary, dab_verify_binary
 from syscalls import TAKE_ROOM, TEARABLE
 from trials import AGAIN, KINDS, Trial, carried_out, written
 
@@ -39,6 +40,7 @@ RECOVERY_CALLS_MAX = 90
 
 def main():
     arguments = parsed()
+    dab_binary(), dab_verify_binary()  # rather now than in each trial
     reason = syscalls.why_not()
     if reason:
         sys.exit(reason)
