@@ -49,7 +49,7 @@ pub(crate) fn open(id: u64, disk: &SimDisk, limits: &NodeLimits, run: u8) -> Res
         voters: (1..=REPLICAS).collect(),
         log: log(),
         cosigner: cosigner(id),
-        policy: Policy::parse(&policy()).unwrap(),
+        policy: Policy::parse(policy()).unwrap(),
         writers: writers(),
         clock: Arc::new(SystemClock),
         limits: limits.clone(),

@@ -66,9 +66,10 @@ pub fn audit_ledger(source: &dyn Source, trust: &Trust, since: Option<&[u8]>) ->
         ));
     }
     if let Some(last) = changes.last() {
-        let changes = count(changes.len() as u64, ["change", "changes"]);
+        let leaves = count(changes.len() as u64, ["leaf", "leaves"]);
         report.leave_out(format!(
-            "what {changes} of who certifies, writes and witnesses say, the last in leaf {last}: dab-verify follow tells it"
+            "what each change of who certifies, who writes and which witness is asked says ({leaves}, the last is {last}): \
+             dab-verify follow tells it"
         ));
     }
     if whole {

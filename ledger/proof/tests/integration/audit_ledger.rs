@@ -72,7 +72,7 @@ fn an_audit_says_which_witnesses_are_asked_and_how_often_that_may_have_changed()
         told.contains("witnesses outside none: whoever runs the replicas"),
         "{told}"
     );
-    let changes = format!("what 2 changes of who certifies, writes and witnesses say, the last in leaf {last}");
+    let changes = format!("which witness is asked says (2 leaves, the last is {last}): dab-verify follow");
     assert!(told.contains(&changes), "{told}");
 }
 
