@@ -161,7 +161,7 @@ pub fn writers(config: &NodeConfig) -> Result<Writers, Error> {
 /// # Errors
 ///
 /// [`Error::Refused`] when it is none that may come next, too few approve, or others have changed the epoch at the same
-/// time; when it is certified and nothing behind it is. Those of [`Notary::notarize`].
+/// time. [`Error::Unfollowed`] when it is certified and nothing behind it is. Those of [`Notary::notarize`].
 pub async fn apply_change(
     notary: &dyn Notary,
     reader: &dyn LedgerReader,
@@ -193,11 +193,11 @@ pub async fn apply_change(
         Outcome::Conflict(_) => return Err(Error::refused(Some(&subject), others)),
     };
     if lacks_witness(&Policy::parse(&change.text().policy)?, &receipt.checkpoint) {
+        // which has a heads leaf written, the first behind the change
         let first = reader.head_proof(&subject).await;
-        first.map_err(|error| {
-            let index = receipt.index;
-            let reason = format!("it is certified, by leaf {index}, and nothing behind it is: {error}");
-            Error::refused(Some(&subject), reason)
+        first.map_err(|error| Error::Unfollowed {
+            leaf_index: receipt.index.0,
+            reason: error.to_string(),
         })?;
     }
     Ok(receipt)

@@ -55,6 +55,16 @@ pub enum Error {
         /// The place of its first leaf.
         leaf_index: u64,
     },
+    /// A change of the epoch is certified, and nothing under the policy that it brings is: see that the new witness answers.
+    #[error(
+        "the change is certified, by leaf {leaf_index}, and no checkpoint under its policy yet: see that its witness answers ({reason})"
+    )]
+    Unfollowed {
+        /// The leaf of the change.
+        leaf_index: u64,
+        /// Why there is no checkpoint.
+        reason: String,
+    },
     /// No replica leads at the moment, or too much waits to be committed. Nothing was proposed; try again.
     #[error("the ledger has no leader that can take a proposal now")]
     NoLeader,

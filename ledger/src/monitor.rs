@@ -4,13 +4,15 @@
 //! ```text
 //! STATE/lock                     held by the one process that monitors into this directory
 //! STATE/checkpoint               the last checkpoint accepted, as it came: any other tool can read it
-//! STATE/policy                   the policy of that look: where another one is trusted since, its operator is told
+//! STATE/accepted-under           the policy under which it was accepted: one that is trusted later may not know who certified it
+//! STATE/policy                   the policy that the operator knows of: where another one is trusted since, that is told
 //! STATE/pending/<n>              checkpoints that were certified and could not be followed to yet
 //! STATE/heads                    the last leaf of each subject in its tree; derived, and read again where it is lost
 //! STATE/evidence/<kind>-<digest>/...    what raised an alarm
 //! ```
 //!
-//! The heads are written first, then the checkpoint that they belong to. A crash between the two leaves heads of another
+//! The heads are written first, then the policy, then the checkpoint that they belong to. A crash behind the policy leaves a
+//! checkpoint that counts under `policy`, as a rule. A crash between the two leaves heads of another
 //! tree: they are not used, and the next look derives them again from leaf zero.
 
 use std::fs::File;
@@ -69,7 +71,7 @@ impl MonitorState {
         let Some(bytes) = durable::read(&path)? else {
             return Ok(None);
         };
-        let signed = self.counted(&path, &bytes, policy, "what was accepted last")?;
+        let signed = self.read_counting(&path, &bytes, policy, "what was accepted last")?;
         let root = &signed.checkpoint().root;
         let heads = durable::read(&self.dir.join("heads"))?;
         // damaged heads are like lost ones: the ledger has them all
@@ -83,9 +85,7 @@ impl MonitorState {
     ///
     /// [`Error::Setting`] for a file that is no policy.
     pub fn policy_before(&self) -> Result<Option<Policy>, Error> {
-        let path = self.policy();
-        let policy = durable::read(&path)?.map(Policy::parse).transpose();
-        policy.map_err(|error| Error::setting(&path, error.to_string()))
+        read_policy(&self.policy())
     }
 
     /// Makes durable that a look found all good under this policy, and that whoever has to know has been told of it.
@@ -94,41 +94,40 @@ impl MonitorState {
     ///
     /// [`Error::Io`].
     pub fn keep_policy(&self, text: &[u8]) -> Result<(), Error> {
-        match durable::read(&self.policy())? {
-            Some(kept) if kept == text => Ok(()),
-            _ => durable::write(&self.policy(), text, Access::Owner),
-        }
+        replace(&self.policy(), text)
     }
 
     /// Reads a stored checkpoint, which has to count.
-    fn counted(&self, path: &Path, bytes: &[u8], policy: &Policy, what: &str) -> Result<SignedCheckpoint, Error> {
+    fn read_counting(&self, path: &Path, bytes: &[u8], policy: &Policy, what: &str) -> Result<SignedCheckpoint, Error> {
         let refused = |error: dab_proof::Error| {
             let reason = format!("{what} does not count under this policy: {error}");
             Error::setting(path, reason)
         };
         let signed = SignedCheckpoint::parse(bytes).map_err(refused)?;
-        self.counting(&signed, policy).map_err(|error| match error {
+        self.certification(&signed, policy).map_err(|error| match error {
             Error::Proof(error) => refused(error),
             error => error,
         })?;
         Ok(signed)
     }
 
-    /// What a checkpoint amounts to under the policy of now, or else under the one before, of the same log; with that policy.
-    fn counting(&self, signed: &SignedCheckpoint, policy: &Policy) -> Result<(Certification, Policy), Error> {
+    /// What a checkpoint amounts to under the policy of now, or else under one before, of the same log; with that policy.
+    fn certification(&self, signed: &SignedCheckpoint, policy: &Policy) -> Result<(Certification, Policy), Error> {
         let refused = match policy.verify(signed) {
             Ok(certification) => return Ok((certification, policy.clone())),
             Err(error) => error,
         };
         let is_log = |policy: &Policy, key: &VerifierKey| policy.logs().iter().any(|log| log.key == *key);
-        let before = self.policy_before()?.filter(|before| {
-            let mut logs = before.logs().iter().map(|log| &log.key);
-            logs.any(|key| key.name() == signed.checkpoint().origin && is_log(policy, key))
-        });
-        match before.map(|before| (before.verify(signed), before)) {
-            Some((Ok(certification), before)) => Ok((certification, before)),
-            _ => Err(refused.into()),
+        for path in [self.accepted_under(), self.policy()] {
+            let before = read_policy(&path)?.filter(|before| {
+                let mut logs = before.logs().iter().map(|log| &log.key);
+                logs.any(|key| key.name() == signed.checkpoint().origin && is_log(policy, key))
+            });
+            if let Some((Ok(certification), before)) = before.map(|before| (before.verify(signed), before)) {
+                return Ok((certification, before));
+            }
         }
+        Err(refused.into())
     }
 
     /// What was shown and could not be followed to.
@@ -143,7 +142,7 @@ impl MonitorState {
             let Some(bytes) = durable::read(&path)? else {
                 break;
             };
-            shown.push(self.counted(&path, &bytes, policy, "what was shown")?);
+            shown.push(self.read_counting(&path, &bytes, policy, "what was shown")?);
         }
         Ok(Pending::new(shown))
     }
@@ -172,12 +171,12 @@ impl MonitorState {
         Ok(())
     }
 
-    /// Makes what was seen durable as what was accepted last. `before` is what was there.
+    /// Makes what was seen durable as what was accepted last, under the policy `text`. `before` is what was there.
     ///
     /// # Errors
     ///
     /// [`Error::Io`]; the old or the new checkpoint then stands.
-    pub fn store(&self, before: Option<&Known>, seen: &Seen, policy: &Policy) -> Result<(), Error> {
+    pub fn store(&self, before: Option<&Known>, seen: &Seen, policy: &Policy, text: &[u8]) -> Result<(), Error> {
         let grown = before.is_none_or(|before| before.signed.checkpoint() != seen.signed.checkpoint());
         if grown || before.is_some_and(|before| before.heads.is_none()) {
             let heads = seen.heads.to_text(&seen.signed.checkpoint().root);
@@ -186,6 +185,7 @@ impl MonitorState {
         // Without cosigners nothing but growth may touch the file: its time says when that was.
         let signed_anew = !policy.needs_no_cosigner() && before.is_some_and(|before| before.signed != seen.signed);
         if grown || signed_anew {
+            replace(&self.accepted_under(), text)?;
             durable::write(&self.checkpoint(), &seen.signed.to_bytes(), Access::Owner)?;
         }
         Ok(())
@@ -197,7 +197,7 @@ impl MonitorState {
     ///
     /// [`Error::Io`].
     pub fn last_sign(&self, known: &Known, policy: &Policy) -> Result<LastSign, Error> {
-        let (certification, policy) = self.counting(&known.signed, policy)?;
+        let (certification, policy) = self.certification(&known.signed, policy)?;
         if let Some(time) = policy.quorum_time_unix_s(&certification) {
             return Ok(LastSign::Cosigned(time));
         }
@@ -234,12 +234,29 @@ impl MonitorState {
         self.dir.join("policy")
     }
 
+    fn accepted_under(&self) -> PathBuf {
+        self.dir.join("accepted-under")
+    }
+
     fn pending(&self, place: usize) -> PathBuf {
         self.dir.join("pending").join(place.to_string())
     }
 
     fn checkpoint(&self) -> PathBuf {
         self.dir.join("checkpoint")
+    }
+}
+
+fn read_policy(path: &Path) -> Result<Option<Policy>, Error> {
+    let policy = durable::read(path)?.map(Policy::parse).transpose();
+    policy.map_err(|error| Error::setting(path, error.to_string()))
+}
+
+/// Writes a file where it says something else.
+fn replace(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    match durable::read(path)? {
+        Some(kept) if kept == bytes => Ok(()),
+        _ => durable::write(path, bytes, Access::Owner),
     }
 }
 

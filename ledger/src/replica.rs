@@ -441,6 +441,8 @@ impl Replica {
             Refusal::Commit => "it commits more than there is",
             Refusal::Contradiction => "it contradicts a committed entry",
             Refusal::Leader => "it speaks as the leader, which is another",
+            // an honest one does that too, over a bad network
+            Refusal::Unled => return,
             Refusal::Entries => "its entries do not follow one another, or are unknown",
             Refusal::Snapshot => "it brings a raft snapshot that nobody needs",
         };

@@ -9,7 +9,7 @@ use dab_tests::command::{self, dab};
 
 use crate::scene::{FAILED, Scene, USAGE, expect_complaint};
 
-const VERBS: [&[&str]; 32] = [
+const VERBS: [&[&str]; 36] = [
     &[],
     &["quickstart"],
     &["serve"],
@@ -34,6 +34,10 @@ const VERBS: [&[&str]; 32] = [
     &["node", "list"],
     &["node", "add"],
     &["node", "remove"],
+    &["node", "witness"],
+    &["node", "witness", "add"],
+    &["node", "witness", "remove"],
+    &["node", "witness", "list"],
     &["node", "approve"],
     &["node", "apply"],
     &["writer"],

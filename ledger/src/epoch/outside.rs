@@ -100,13 +100,25 @@ fn check_url(url: &str) -> Result<(), NotMembers> {
         return refuse("a witness's URL has a user or a password in it, which everybody would read: leave them out");
     }
     let fits = url.len() <= WITNESS_URL_BYTES_MAX && url.bytes().all(|byte| byte.is_ascii_graphic());
-    if !fits || authority.is_empty() || url.contains(['?', '#']) {
+    if !fits || !is_authority(authority) || url.contains(['?', '#']) {
         return refuse(&format!(
             "{url:?} is no URL of a witness: https://HOST[:PORT][/PATH], visible ASCII characters without ? and #, at most \
              {WITNESS_URL_BYTES_MAX} of them"
         ));
     }
     Ok(())
+}
+
+/// Whether this is a host, perhaps with a port: what no client could ask would stop the ledger.
+fn is_authority(authority: &str) -> bool {
+    // an address of IP version 6 stands in brackets
+    let port_at = authority
+        .rfind(':')
+        .filter(|colon| *colon > authority.rfind(']').unwrap_or_default());
+    let (host, port) = port_at.map_or((authority, None), |colon| {
+        (&authority[..colon], Some(&authority[colon + 1..]))
+    });
+    !host.is_empty() && port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port > 0))
 }
 
 fn refuse<T>(reason: &str) -> Result<T, NotMembers> {

@@ -43,6 +43,8 @@ pub(crate) enum Refusal {
     Contradiction,
     /// It speaks as the leader of a term whose leader is another.
     Leader,
+    /// It speaks as the leader, and this replica knows of none in the term: it asks for votes, say, as it had not heard of it.
+    Unled,
     /// Its entries do not follow one another, or ask for what this release does not know.
     Entries,
     /// A raft snapshot that this replica has no use for, or of another membership.
@@ -93,7 +95,7 @@ pub(crate) fn admit(
     }
     // where a read stands in the log is the leader's to say
     if kind == MessageType::MsgReadIndexResp && raft.leader_id != from {
-        return Err(Refusal::Leader);
+        return Err(not_the_leader(raft.leader_id));
     }
     // whoever needs a raft snapshot is sent one without asking, and the leader writes nothing new meanwhile
     if message.request_snapshot != 0 {
@@ -132,10 +134,15 @@ pub(crate) fn admit_snapshot(node: &RawNode<RaftStorage>, from: u64, message: &M
         return Err(Refusal::Address);
     }
     if message.term != raft.term {
-        return Err(Refusal::Term);
+        // an honest leader's, who was held
+        return Err(if message.term < raft.term {
+            Refusal::Unled
+        } else {
+            Refusal::Term
+        });
     }
     if raft.leader_id != from {
-        return Err(Refusal::Leader);
+        return Err(not_the_leader(raft.leader_id));
     }
     let metadata = message.get_snapshot().get_metadata();
     let conf_state = metadata.get_conf_state();
@@ -151,6 +158,13 @@ pub(crate) fn admit_snapshot(node: &RawNode<RaftStorage>, from: u64, message: &M
     match is_plain && are_voters && is_near && has_term {
         true => Ok(()),
         false => Err(Refusal::Snapshot),
+    }
+}
+
+fn not_the_leader(leader_id: u64) -> Refusal {
+    match leader_id {
+        INVALID_ID => Refusal::Unled,
+        _ => Refusal::Leader,
     }
 }
 

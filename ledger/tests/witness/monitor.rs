@@ -24,6 +24,12 @@ fn see(ledger: &TinyLedger, known: Option<&Known>) -> Seen {
     look(&ledger.public(), expected, known, &mut Pending::default()).unwrap()
 }
 
+fn keep(state: &MonitorState, before: Option<&Known>, seen: &Seen, ledger: &TinyLedger) {
+    let text = ledger.policy_text();
+    let stored = state.store(before, seen, &ledger.trust().policy, text.as_bytes());
+    stored.unwrap();
+}
+
 #[test]
 fn what_was_accepted_is_there_after_a_restart_as_a_plain_file() {
     let dir = tempfile::tempdir().unwrap();
@@ -33,7 +39,7 @@ fn what_was_accepted_is_there_after_a_restart_as_a_plain_file() {
     assert!(matches!(MonitorState::open(dir.path()), Err(Error::Locked { .. })));
     assert!(state.load(&policy).unwrap().is_none());
     let seen = see(&small, None);
-    state.store(None, &seen, &policy).unwrap();
+    keep(&state, None, &seen, &small);
     assert_eq!(
         fs::read(dir.path().join("checkpoint")).unwrap(),
         small.checkpoint().to_bytes()
@@ -44,7 +50,7 @@ fn what_was_accepted_is_there_after_a_restart_as_a_plain_file() {
     assert_eq!((&known.signed, known.heads.as_ref()), (&seen.signed, Some(&seen.heads)));
     let seen = see(&large, Some(&known));
     assert_eq!(seen.leaves, 295);
-    state.store(Some(&known), &seen, &policy).unwrap();
+    keep(&state, Some(&known), &seen, &large);
     assert_eq!(state.load(&policy).unwrap().unwrap().signed, large.checkpoint());
 }
 
@@ -75,7 +81,8 @@ async fn a_node_is_followed_through_its_growth_and_its_restarts() {
         assert_eq!(seen.leaves, round);
         leaves += round;
         assert_eq!(seen.signed.checkpoint().size.0, leaves);
-        state.store(known.as_ref(), &seen, &trust.policy).unwrap();
+        let text = fs::read(node.dir().join("trust/policy")).unwrap();
+        state.store(known.as_ref(), &seen, &trust.policy, &text).unwrap();
     }
 }
 
@@ -85,17 +92,17 @@ fn a_crash_between_heads_and_checkpoint_costs_a_second_reading_and_no_check() {
     let (small, large) = (ledger(5, "leaf"), ledger(300, "leaf"));
     let policy = small.trust().policy;
     let state = MonitorState::open(dir.path()).unwrap();
-    state.store(None, &see(&small, None), &policy).unwrap();
+    keep(&state, None, &see(&small, None), &small);
     let old = fs::read(dir.path().join("checkpoint")).unwrap();
     let known = state.load(&policy).unwrap().unwrap();
-    state.store(Some(&known), &see(&large, Some(&known)), &policy).unwrap();
+    keep(&state, Some(&known), &see(&large, Some(&known)), &large);
     // the crash: the heads are the new tree's, the checkpoint is the old one's
     fs::write(dir.path().join("checkpoint"), &old).unwrap();
     let known = state.load(&policy).unwrap().unwrap();
     assert_eq!(known.heads, None);
     let seen = see(&large, Some(&known));
     assert_eq!(seen.heads, see(&large, None).heads);
-    state.store(Some(&known), &seen, &policy).unwrap();
+    keep(&state, Some(&known), &seen, &large);
     assert!(state.load(&policy).unwrap().unwrap().heads.is_some());
 }
 
@@ -104,7 +111,7 @@ fn a_stored_checkpoint_of_another_policy_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let ledger = ledger(5, "leaf");
     let state = MonitorState::open(dir.path()).unwrap();
-    state.store(None, &see(&ledger, None), &ledger.trust().policy).unwrap();
+    keep(&state, None, &see(&ledger, None), &ledger);
     let other = Policy::parse("quorum none\n").unwrap();
     let error = state.load(&other).unwrap_err().to_string();
     assert!(
@@ -124,10 +131,8 @@ fn a_checkpoint_of_the_policy_before_is_gone_on_from_where_the_ledger_is_the_sam
     let (before, now) = (two.trust().policy, three.trust().policy);
     let state = MonitorState::open(dir.path()).unwrap();
     assert!(state.policy_before().unwrap().is_none());
-    state.store(None, &see(&two, None), &before).unwrap();
+    keep(&state, None, &see(&two, None), &two);
     state.store_pending(&Pending::new([two.checkpoint()])).unwrap();
-    assert!(state.load(&now).is_err(), "nobody knows what it was accepted under");
-    state.keep_policy(two.policy_text().as_bytes()).unwrap();
     let known = state.load(&now).unwrap().unwrap();
     assert_eq!(known.signed, two.checkpoint());
     assert_eq!(state.load_pending(&now).unwrap().shown(), [two.checkpoint()]);
@@ -138,8 +143,14 @@ fn a_checkpoint_of_the_policy_before_is_gone_on_from_where_the_ledger_is_the_sam
     // another ledger's policy, or that of the same name with another key, changes nothing
     let other = Policy::parse("quorum none\n").unwrap();
     assert!(state.load(&other).is_err() && state.load_pending(&other).is_err());
+    // two policies later, and whether or not its operator has been told of the first
     state.keep_policy(three.policy_text().as_bytes()).unwrap();
-    assert!(state.load(&now).is_err());
+    assert!(state.load(&now).unwrap().is_some());
+    // a crash behind the policy, and before the checkpoint that was accepted under it
+    fs::write(dir.path().join("accepted-under"), three.policy_text()).unwrap();
+    assert!(state.load(&now).is_err(), "nobody knows what it was accepted under");
+    state.keep_policy(two.policy_text().as_bytes()).unwrap();
+    assert!(state.load(&now).unwrap().is_some());
 }
 
 #[test]
@@ -149,7 +160,7 @@ fn with_cosigners_the_quorum_s_time_counts_and_without_only_growth() {
     cosigned.append(&dab_proof::leaf::Subject::catalog(), b"body", None, "WRITE");
     let policy = cosigned.trust().policy;
     let state = MonitorState::open(dir.path()).unwrap();
-    state.store(None, &see(&cosigned, None), &policy).unwrap();
+    keep(&state, None, &see(&cosigned, None), &cosigned);
     let known = state.load(&policy).unwrap().unwrap();
     let last = state.last_sign(&known, &policy).unwrap();
     assert_eq!(last, LastSign::Cosigned(TIME_UNIX_S + 1));
@@ -170,7 +181,7 @@ fn with_cosigners_the_quorum_s_time_counts_and_without_only_growth() {
     let alone = ledger(5, "leaf");
     let policy = alone.trust().policy;
     let state = MonitorState::open(dir.path()).unwrap();
-    state.store(None, &see(&alone, None), &policy).unwrap();
+    keep(&state, None, &see(&alone, None), &alone);
     let known = state.load(&policy).unwrap().unwrap();
     let grown = state.last_sign(&known, &policy).unwrap();
     // seeing the same again is no growth: the file is not touched
@@ -180,7 +191,7 @@ fn with_cosigners_the_quorum_s_time_counts_and_without_only_growth() {
         .unwrap();
     file.set_modified(std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000))
         .unwrap();
-    state.store(Some(&known), &see(&alone, Some(&known)), &policy).unwrap();
+    keep(&state, Some(&known), &see(&alone, Some(&known)), &alone);
     let again = state.last_sign(&known, &policy).unwrap();
     assert_eq!(again, LastSign::Grown(1_000_000));
     assert_ne!(grown, again);
@@ -232,7 +243,13 @@ fn nobody_else_reads_what_a_monitor_keeps() {
     fs::set_permissions(&state, fs::Permissions::from_mode(0o755)).unwrap();
     let whole = ledger(5, "leaf");
     let kept = MonitorState::open(&state).unwrap();
-    kept.store(None, &see(&whole, None), &whole.trust().policy).unwrap();
+    kept.store(
+        None,
+        &see(&whole, None),
+        &whole.trust().policy,
+        whole.policy_text().as_bytes(),
+    )
+    .unwrap();
     kept.store_pending(&Pending::new([whole.checkpoint()])).unwrap();
     kept.keep_policy(whole.policy_text().as_bytes()).unwrap();
     kept.keep(&Alarm::new(AlarmKind::Bad, "reason").file("checkpoint", b"a".to_vec()))

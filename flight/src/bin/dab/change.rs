@@ -97,7 +97,7 @@ pub(crate) fn say_change(approval: &Approval) -> Result<()> {
 fn outside_then(witnesses: usize) -> String {
     match witnesses {
         0 => "then NO witness outside has to cosign: the members certify by themselves".to_owned(),
-        1 => "then nothing is certified without the one that is left, not even its dismissal".to_owned(),
+        1 => "then nothing is certified without that one witness, not even its dismissal".to_owned(),
         witnesses => format!("then any one of {witnesses} witnesses outside has to cosign"),
     }
 }
@@ -144,7 +144,7 @@ pub(crate) fn say_witnesses(approval: &Approval, index: LeafIndex) -> Result<()>
         return Ok(());
     }
     let next = index.0 + 1;
-    print_line!("certified by leaf {index}: it counts from leaf {next} on, and whoever leads asks accordingly");
+    print_line!("certified by leaf {index}: from leaf {next} on the witnesses of then are asked");
     print_line!("whoever trusts the policy before has to follow: dab-verify follow, with trust/changes");
     Ok(())
 }

@@ -17,7 +17,7 @@ use crate::format::Format;
 pub(crate) use node::{
     NodeAddArgs, NodeApplyArgs, NodeApproveArgs, NodeFoundArgs, NodeJoinArgs, NodeKeysArgs, NodeListArgs,
     NodeRemoveArgs, NodeStatusArgs, NodeVerb, NodeWitnessAddArgs, NodeWitnessRemoveArgs, NodeWitnessVerb, ReplicaArgs,
-    SandboxArgs,
+    SandboxArgs, WitnessCaArg,
 };
 pub(crate) use proof::{FindArgs, NotarizeArgs, ProveArgs, VerifyArgs};
 pub(crate) use writer::{WriterAddArgs, WriterArgs, WriterKeyArgs, WriterListArgs, WriterRevokeArgs, WriterVerb};

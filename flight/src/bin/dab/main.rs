@@ -42,7 +42,7 @@ use anyhow::Result;
 use clap::Parser;
 
 use crate::cli::{Cli, Verb};
-use crate::output::{complain, is_broken_pipe};
+use crate::output::{complain, is_unread};
 
 // Queries allocate and free record batches on every thread; the system's allocator is the slower for it.
 #[global_allocator]
@@ -66,7 +66,7 @@ fn main() -> ExitCode {
     dab_flight::install_crypto();
     match run(cli.verb) {
         Ok(code) => code,
-        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(_) if is_unread() => ExitCode::SUCCESS,
         Err(error) => {
             complain(&error);
             ExitCode::from(1)

@@ -205,7 +205,7 @@ impl<'a> Monitor<'a> {
         let found = look(&self.source, expected, self.known.as_ref(), &mut pending);
         if let Ok(seen) = &found {
             self.state
-                .store(self.known.as_ref(), seen, &self.trust.policy)
+                .store(self.known.as_ref(), seen, &self.trust.policy, &self.policy)
                 .context("cannot keep what was accepted")?;
         }
         // only now: what was accepted stands for those that are dropped
@@ -223,10 +223,10 @@ impl<'a> Monitor<'a> {
             // whoever read our output may have seen enough; the alarm is still due
             let _ = writeln!(std::io::stdout(), "{}", summary(&seen));
         }
-        if let (Some(_), Some(leaf)) = (&self.known, seen.changes.last()) {
+        for leaf in seen.changes.iter().filter(|_| self.known.is_some()) {
             let _ = writeln!(
                 std::io::stdout(),
-                "notice: leaf {leaf} changes who certifies, who writes or which witness is asked: dab-verify follow tells it"
+                "notice: leaf {leaf} begins an epoch: see dab-verify follow"
             );
         }
         self.known = Some(seen.into_known());

@@ -44,7 +44,7 @@ pub(crate) async fn run(verb: NodeVerb) -> Result<()> {
         NodeVerb::Add(args) => members::add(&args),
         NodeVerb::Remove(args) => members::remove(&args),
         NodeVerb::Witness(verb) => witnesses::run(verb).await,
-        NodeVerb::Approve(args) => members::sign(&args),
+        NodeVerb::Approve(args) => members::sign(args).await,
         NodeVerb::Apply(args) => members::apply(args).await,
     }
 }

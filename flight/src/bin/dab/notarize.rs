@@ -8,10 +8,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use dab_flight::DigestRequest;
+use dab_flight::receipt_metadata::BoundReceipt;
 use dab_ledger::key_file::read_writer_key;
 use dab_proof::files::read_trust;
 use dab_proof::leaf::{BodyDigest, BodyHasher};
 use dab_proof::note::SigningKey;
+use dab_proof::receipt::Receipt;
+use dab_proof::report::escape;
 use dab_proof::trust::Trust;
 
 use crate::cli::NotarizeArgs;
@@ -31,8 +34,8 @@ enum What {
     Digests(BodyDigest),
 }
 
-/// A key of one's own, and for which ledger it signs.
-struct Own {
+/// A key of one's own, and for which ledgers it signs.
+struct LeafSigner {
     key: SigningKey,
     trust: Trust,
 }
@@ -44,7 +47,11 @@ pub(crate) async fn run(args: NotarizeArgs) -> Result<()> {
         (None, What::File(file)) => beside(file),
         (None, What::Digests(_)) => bail!("there is no file beside which the proof could lie: name one with --output"),
     };
-    let own = args.key.as_deref().map(|key| Own::read(key, &args)).transpose()?;
+    let own = args
+        .key
+        .as_deref()
+        .map(|key| LeafSigner::read(key, &args))
+        .transpose()?;
     if let What::File(path) = &what {
         // a node that has to be started for it is not, where there is no file
         open(path)?;
@@ -60,7 +67,7 @@ async fn notarize(
     connection: &Connection,
     args: &NotarizeArgs,
     what: &What,
-    own: Option<&Own>,
+    own: Option<&LeafSigner>,
     output: &Path,
 ) -> Result<()> {
     let digest = match what {
@@ -72,7 +79,7 @@ async fn notarize(
     };
     let (client, subject, sequence) = (&connection.client, &args.subject, args.sequence);
     let bound = match own {
-        Some(Own { key, trust }) => {
+        Some(own @ LeafSigner { key, trust }) => {
             let signed = Signed {
                 key,
                 policy: &trust.policy,
@@ -80,7 +87,9 @@ async fn notarize(
                 digest,
                 sequence,
             };
-            signed::notarize(client, &signed).await?
+            let bound = signed::notarize(client, &signed).await?;
+            own.check(&bound, &digest)?;
+            bound
         }
         None => client.notarize(&DigestRequest::new(subject, &digest, sequence)).await?,
     };
@@ -99,7 +108,7 @@ async fn notarize(
     Ok(())
 }
 
-impl Own {
+impl LeafSigner {
     fn read(key: &Path, args: &NotarizeArgs) -> Result<Self> {
         let key = read_writer_key(key)?;
         let dir = match &args.trust {
@@ -113,6 +122,23 @@ impl Own {
             )
         })?;
         Ok(Self { key, trust })
+    }
+
+    /// Looks at what the node answers: its word is not needed here.
+    fn check(&self, bound: &BoundReceipt, digest: &BodyDigest) -> Result<()> {
+        let receipt = Receipt::parse(bound.proof.as_bytes()).context("the node answers with no proof")?;
+        let leaf = receipt.leaf.leaf();
+        if leaf.body != *digest || leaf.subject.as_str() != bound.subject {
+            bail!("the node answers with the proof of another leaf, on {}", leaf.subject);
+        }
+        if let Err(error) = receipt.verify(&self.trust) {
+            // the directory may be older than the key's registration, or than who certifies now
+            eprintln!(
+                "warning: by the trust directory the proof does not hold ({}): bring it up to date, see dab-verify follow",
+                escape(&error.to_string())
+            );
+        }
+        Ok(())
     }
 }
 

@@ -19,7 +19,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::cli::{LimitArgs, ListenArgs, ReplicaArgs};
+use crate::cli::{LimitArgs, ListenArgs, ReplicaArgs, WitnessCaArg};
 use crate::data_dir::DataDir;
 use crate::public_copy::PublicCopyHealth;
 
@@ -76,7 +76,7 @@ impl RunningNode {
             .context("cannot start the ledger")?;
         // And once more with the lock: the other may have died in between.
         dir.retract();
-        ask_witnesses(&ledger, replica.witness_ca.as_deref())?;
+        ask_witnesses(&ledger, &replica.witness_ca)?;
         join(&ledger, replica.peer_listen).await?;
         let parts = Ledger {
             notary: ledger.clone(),
@@ -184,9 +184,8 @@ impl RunningNode {
 }
 
 /// Has the witnesses that the policy names cosign from now on, whoever comes and goes.
-fn ask_witnesses(ledger: &Node, ca: Option<&Path>) -> Result<()> {
-    let ca = ca.map(|path| std::fs::read(path).with_context(|| format!("cannot read {}", path.display())));
-    let ca = ca.transpose()?;
+fn ask_witnesses(ledger: &Node, ca: &WitnessCaArg) -> Result<()> {
+    let ca = ca.read()?;
     let reach = move |witness: &WitnessAt| {
         let http = WitnessUrl::new(&witness.url, ca.as_deref());
         http.map(|http| Arc::new(http) as Arc<dyn WitnessHttp>)

@@ -314,8 +314,9 @@ impl Sandbox {
             .filter(|process| self.nodes.iter().any(|node| node.name == process.name))
             .count();
         if left < self.members.quorum() {
+            // of those that were started again beside it the sandbox knows nothing
             print_line!(
-                "  {left} are no quorum: nothing is certified until {} run again",
+                "  {left} of those started here run on: nothing is certified unless {} run in all",
                 self.members.quorum()
             );
         }

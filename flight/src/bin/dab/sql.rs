@@ -16,6 +16,7 @@ use crate::cli::SqlArgs;
 use crate::connect::{Connection, MissingData};
 use crate::footer::footer;
 use crate::format::{Format, write_batches};
+use crate::output::StandardOutput;
 
 pub(crate) async fn run(args: SqlArgs) -> Result<()> {
     let key = args.idempotency_key.as_deref();
@@ -35,7 +36,7 @@ pub(crate) async fn run(args: SqlArgs) -> Result<()> {
     }
     let connection = Connection::open(&args.node, MissingData::IsRefused).await?;
     let outcome = match &script {
-        Some(sql) => run_all(&connection.client, sql, key, args.format, &mut std::io::stdout().lock()).await,
+        Some(sql) => run_all(&connection.client, sql, key, args.format, &mut StandardOutput::new()).await,
         None => prompt::run(&connection.client, args.format).await,
     };
     let closed = connection.close().await;
@@ -58,7 +59,7 @@ async fn run_all(client: &Client, script: &str, key: Option<&str>, format: Forma
 
 /// Runs a statement and prints what it gives.
 pub(crate) async fn run_one(client: &Client, sql: &str, format: Format) -> Result<()> {
-    print_one(client, sql, None, format, &mut std::io::stdout().lock()).await
+    print_one(client, sql, None, format, &mut StandardOutput::new()).await
 }
 
 /// Only tables get a footer where the result goes; for the other formats it goes to standard error, where a program that

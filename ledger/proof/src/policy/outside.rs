@@ -5,6 +5,9 @@
 
 use super::{Policy, Witness};
 
+/// Witnesses outside of whom each choice is tried; of more it is told, once too often, that other ones are asked.
+const COMPARED_MAX: usize = 10;
+
 impl Policy {
     /// The witnesses to which the policy gives a URL, in the order of the file.
     pub fn outside(&self) -> impl Iterator<Item = &Witness> {
@@ -39,14 +42,30 @@ impl Policy {
         let gone = beyond(before, self);
         let new = beyond(self, before);
         let (was, is) = (before.outside_in_words(), self.outside_in_words());
-        if gone.is_empty() && new.is_empty() && was == is {
+        if gone.is_empty() && new.is_empty() && was == is && self.asks_as_much_as(before) {
             return None;
         }
         let part = |word: &str, names: Vec<&str>| match names.is_empty() {
             true => String::new(),
-            false => format!("{word} {}; ", names.join(", ")),
+            false => format!("; {word} {}", names.join(", ")),
         };
-        Some(format!("{}{}now {is}", part("gone", gone), part("new", new)))
+        // what counts stands first: a long line may be cut
+        Some(format!("now {is}{}{}", part("gone", gone), part("new", new)))
+    }
+
+    /// Whether both policies, which have the same witnesses outside, are content with the same ones of them.
+    fn asks_as_much_as(&self, before: &Policy) -> bool {
+        let keys: Vec<_> = self.outside().map(|witness| &witness.key).collect();
+        if keys.len() > COMPARED_MAX {
+            return false;
+        }
+        (0..1_u32 << keys.len()).all(|those| {
+            let has = |witness: &Witness| {
+                let place = keys.iter().position(|key| **key == witness.key);
+                witness.url.is_none() || place.is_some_and(|place| those >> place & 1 == 1)
+            };
+            self.is_met_by(has) == before.is_met_by(has)
+        })
     }
 }
 
@@ -105,13 +124,19 @@ mod tests {
             assert_eq!(now.outside_since(now), None);
         }
         let since = |before: &Policy, now: &Policy| now.outside_since(before).unwrap();
-        assert_eq!(since(&alone, &one), "new a; now a has to cosign");
-        assert_eq!(since(&one, &alone), format!("gone a; now {}", alone.outside_in_words()));
-        assert_eq!(since(&one, &any), "new b; now any one of a, b has to cosign");
+        assert_eq!(since(&alone, &one), "now a has to cosign; new a");
+        assert_eq!(since(&one, &alone), format!("now {}; gone a", alone.outside_in_words()));
+        assert_eq!(since(&one, &any), "now any one of a, b has to cosign; new b");
         assert_eq!(since(&all, &any), "now any one of a, b has to cosign");
         assert_eq!(since(&one, &idle), format!("now {}", idle.outside_in_words()));
         // a name tells nobody apart
-        assert_eq!(since(&one, &other), "gone a; new a; now a has to cosign");
+        assert_eq!(since(&one, &other), "now a has to cosign; gone a; new a");
+        // the same witnesses and words, and less that is asked of them
+        let three = [("a", 2), ("b", 3), ("c", 4)];
+        let all = policy(&three, "group both all r a b c\nquorum both\n");
+        let two = policy(&three, "group o 2 a b c\ngroup both all r o\nquorum both\n");
+        assert_eq!(since(&all, &two), format!("now {}", two.outside_in_words()));
+        assert_eq!(two.outside_since(&two), None);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use anyhow::{Context, Result};
 use clap::{Args, Subcommand, value_parser};
 use dab_proof::note::VerifierKey;
 
@@ -37,7 +38,8 @@ pub(crate) enum NodeVerb {
 
 const FOUNDING_HELP: &str = "\
 To found a ledger that several machines hold together:
-  on each   dab node keys --origin ORIGIN --name n1 --address HOST:PORT > n1
+  on each   dab node keys --origin ORIGIN --name n1 \\
+              --address HOST:PORT > n1
   outside   dab witness --state w --print-key    another organisation's: its KEY
   on one    dab node found --origin ORIGIN --witness KEY URL -o founding \\
               n1 n2 n3 n4
@@ -46,16 +48,17 @@ To found a ledger that several machines hold together:
               DIR is a copy of a node's trust; ADDR is where URL leads
   on each   dab serve --tables /mnt/tables   the same folder for all
 
-Recommended is a quorum of replicas whom different people run, and a witness
-besides whom none of them does: then no few of them, and not all of them
-together, can show somebody another history unnoticed.
+Recommended: replicas run by different people, and a witness run by somebody
+else. Then not even all of them together can show another history unnoticed.
 
 To change its members, one at a time (its writers too, see `dab writer`):
-  on the new one    dab node keys --origin ORIGIN --name n5 --address HOST:PORT > n5
-  on a member       dab node add n5 --replaces n2          writes the file change
-  on more members   dab node approve change                until a quorum has
-  on a member       dab node apply change                  writes the file invitation
-  on the new one    dab node join invitation; dab serve --tables /mnt/tables
+  on the new one    dab node keys --origin ORIGIN --name n5 \\
+                      --address HOST:PORT > n5
+  on a member       dab node add n5 --replaces n2       writes the file change
+  on more members   dab node approve change             until a quorum has
+  on a member       dab node apply change               writes invitation
+  on the new one    dab node join invitation
+                    dab serve --tables /mnt/tables
 
 Its witnesses outside too, see `dab node witness`.";
 
@@ -189,9 +192,8 @@ pub(crate) struct NodeWitnessAddArgs {
     #[arg(short, long, value_name = "FILE", default_value = CHANGE)]
     pub(crate) output: PathBuf,
 
-    /// A certificate authority to accept from witnesses, besides the system's
-    #[arg(long, value_name = "FILE", env = "DAB_WITNESS_CA")]
-    pub(crate) witness_ca: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) witness_ca: WitnessCaArg,
 
     /// Its key, as `dab witness --print-key` prints it
     #[arg(value_name = "KEY")]
@@ -211,9 +213,8 @@ pub(crate) struct NodeWitnessRemoveArgs {
     #[arg(short, long, value_name = "FILE", default_value = CHANGE)]
     pub(crate) output: PathBuf,
 
-    /// A certificate authority to accept from witnesses, besides the system's
-    #[arg(long, value_name = "FILE", env = "DAB_WITNESS_CA")]
-    pub(crate) witness_ca: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) witness_ca: WitnessCaArg,
 
     /// The witness that goes, by the name of its key or by the key
     #[arg(value_name = "NAME")]
@@ -224,6 +225,9 @@ pub(crate) struct NodeWitnessRemoveArgs {
 pub(crate) struct NodeApproveArgs {
     #[command(flatten)]
     pub(crate) data: DataArg,
+
+    #[command(flatten)]
+    pub(crate) witness_ca: WitnessCaArg,
 
     /// The draft, which gets this member's signature
     #[arg(value_name = "CHANGE", default_value = CHANGE)]
@@ -239,9 +243,8 @@ pub(crate) struct NodeApplyArgs {
     #[arg(short, long, value_name = "FILE", default_value = "invitation")]
     pub(crate) output: PathBuf,
 
-    /// A certificate authority to accept from a witness that joins, besides the system's
-    #[arg(long, value_name = "FILE", env = "DAB_WITNESS_CA")]
-    pub(crate) witness_ca: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) witness_ca: WitnessCaArg,
 
     /// The draft, with the signatures of a quorum of the members
     #[arg(value_name = "CHANGE", default_value = CHANGE)]
@@ -288,7 +291,22 @@ pub(crate) struct ReplicaArgs {
     #[arg(long, value_name = "ADDR", env = "DAB_PEER_LISTEN")]
     pub(crate) peer_listen: Option<SocketAddr>,
 
-    /// A certificate authority to accept from witnesses that the policy names, besides the system's
+    #[command(flatten)]
+    pub(crate) witness_ca: WitnessCaArg,
+}
+
+/// How to believe witnesses outside.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct WitnessCaArg {
+    /// A certificate authority to accept from witnesses, besides the system's
     #[arg(long, value_name = "FILE", env = "DAB_WITNESS_CA")]
-    pub(crate) witness_ca: Option<PathBuf>,
+    witness_ca: Option<PathBuf>,
+}
+
+impl WitnessCaArg {
+    /// The file's bytes, where one is given.
+    pub(crate) fn read(&self) -> Result<Option<Vec<u8>>> {
+        let read = |path: &PathBuf| std::fs::read(path).with_context(|| format!("cannot read {}", path.display()));
+        self.witness_ca.as_ref().map(read).transpose()
+    }
 }

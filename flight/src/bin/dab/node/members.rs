@@ -54,9 +54,12 @@ pub(super) fn remove(args: &NodeRemoveArgs) -> Result<()> {
     write_draft(&dir, &change, &args.output)
 }
 
-pub(super) fn sign(args: &NodeApproveArgs) -> Result<()> {
+pub(super) async fn sign(args: NodeApproveArgs) -> Result<()> {
     let dir = DataDir::open(&args.data.data)?;
-    let approval = approve(&config(&dir), &read(&args.change)?)?;
+    let bytes = read(&args.change)?;
+    // whoever drafts and applies it may be the same, and wish the ledger ill
+    check_engaged(&dir, review(&config(&dir), &bytes)?.engages.as_ref(), &args.witness_ca).await?;
+    let approval = approve(&config(&dir), &bytes)?;
     durable::write(&args.change, &approval.change.to_bytes(), Access::Everyone)?;
     say_how_far(&dir, &approval, &args.change)
 }
@@ -75,7 +78,7 @@ pub(super) async fn apply(args: NodeApplyArgs) -> Result<()> {
         );
     }
     if approval.applied_by.is_none() {
-        check_engaged(&dir, approval.engages.as_ref(), args.witness_ca.as_deref()).await?;
+        check_engaged(&dir, approval.engages.as_ref(), &args.witness_ca).await?;
     }
     // as after an answer that was lost: then what is left is the invitation
     let index = certify(&args.node, &approval).await?;

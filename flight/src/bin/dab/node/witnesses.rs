@@ -1,6 +1,5 @@
 //! Witnesses outside that come and go: drafted here, approved and applied as every change.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,7 +16,7 @@ use dab_proof::report::escape;
 use dab_proof::source::Source;
 
 use crate::change::{config, write_draft};
-use crate::cli::{NodeListArgs, NodeWitnessAddArgs, NodeWitnessRemoveArgs, NodeWitnessVerb};
+use crate::cli::{NodeListArgs, NodeWitnessAddArgs, NodeWitnessRemoveArgs, NodeWitnessVerb, WitnessCaArg};
 use crate::data_dir::DataDir;
 use crate::output::print_line;
 
@@ -43,7 +42,7 @@ fn list(args: &NodeListArgs) -> Result<()> {
 }
 
 async fn add(args: NodeWitnessAddArgs) -> Result<()> {
-    let (dir, ca) = (DataDir::open(&args.data.data)?, args.witness_ca.as_deref());
+    let (dir, ca) = (DataDir::open(&args.data.data)?, &args.witness_ca);
     let now = witnesses(&config(&dir))?;
     let dismisses = args.replaces.map(|name| key_of(&now, &name)).transpose()?;
     let change = Change {
@@ -66,13 +65,13 @@ async fn remove(args: NodeWitnessRemoveArgs) -> Result<()> {
         dismisses: Some(key_of(&now, &args.name)?),
         ..Change::default()
     };
-    check_present(&dir, &now, args.witness_ca.as_deref()).await?;
+    check_present(&dir, &now, &args.witness_ca).await?;
     write_draft(&dir, &change, &args.output)
 }
 
 /// Has a witness that is to come cosign what is certified: without one that does, nothing would ever be certified again, and
 /// not even its dismissal.
-pub(super) async fn check_engaged(dir: &DataDir, engages: Option<&WitnessAt>, ca: Option<&Path>) -> Result<()> {
+pub(super) async fn check_engaged(dir: &DataDir, engages: Option<&WitnessAt>, ca: &WitnessCaArg) -> Result<()> {
     let Some(witness) = engages else {
         return Ok(());
     };
@@ -81,7 +80,7 @@ pub(super) async fn check_engaged(dir: &DataDir, engages: Option<&WitnessAt>, ca
 }
 
 /// One of the witnesses of now has to cosign the change itself.
-async fn check_present(dir: &DataDir, now: &[WitnessAt], ca: Option<&Path>) -> Result<()> {
+async fn check_present(dir: &DataDir, now: &[WitnessAt], ca: &WitnessCaArg) -> Result<()> {
     let mut failed = None;
     for witness in now {
         match ask(dir, witness, ca).await {
@@ -98,9 +97,8 @@ async fn check_present(dir: &DataDir, now: &[WitnessAt], ca: Option<&Path>) -> R
     ))
 }
 
-async fn ask(dir: &DataDir, witness: &WitnessAt, ca: Option<&Path>) -> Result<()> {
-    let ca = ca.map(|path| std::fs::read(path).with_context(|| format!("cannot read {}", path.display())));
-    let http = WitnessUrl::new(&witness.url, ca.transpose()?.as_deref())?;
+async fn ask(dir: &DataDir, witness: &WitnessAt, ca: &WitnessCaArg) -> Result<()> {
+    let http = WitnessUrl::new(&witness.url, ca.read()?.as_deref())?;
     let mut client = WitnessClient::new(witness.key.clone(), Arc::new(http), Arc::new(SystemClock));
     let files = DirSource::new(dir.public());
     let mut tries = 0;

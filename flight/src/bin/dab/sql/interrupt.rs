@@ -5,6 +5,8 @@ use std::io::{self, Write};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
+use crate::output::StandardOutput;
+
 /// Hears of every Ctrl-C. While a line is edited the terminal sends none.
 pub(super) struct Interrupts(watch::Receiver<()>);
 
@@ -37,7 +39,7 @@ impl Interrupts {
         let mut interrupted = self.0.clone();
         interrupted.mark_unchanged();
         Output {
-            out: io::stdout(),
+            out: StandardOutput::new(),
             interrupted,
         }
     }
@@ -45,7 +47,7 @@ impl Interrupts {
 
 /// See [`Interrupts::output`].
 pub(super) struct Output {
-    out: io::Stdout,
+    out: StandardOutput,
     interrupted: watch::Receiver<()>,
 }
 
