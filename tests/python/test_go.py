@@ -153,9 +153,10 @@ def test_receipts_of_all_kinds_of_commits_are_accepted(busy_home, go, tmp_path):
 def test_tables_of_a_busy_node_are_accepted_version_by_version(busy_home, go):
     """Also one whose files later versions replaced."""
     server, *_ = busy_home
-    for table, files in {"t": 6, "u": 1 + INSERTS, "large": PARTS}.items():
+    for table, files_min in {"t": 4, "u": 1 + INSERTS, "large": PARTS}.items():
+        files = len([*server.table(table).rglob("*.parquet")])
         found = on_table(go, server.trust, server.public, server.table(table))
-        assert both(found) == VALID, found
+        assert both(found) == VALID and files >= files_min, found
         assert f" versions, {files} data files, 0 more" in found[0][1], found[0]
 
 
