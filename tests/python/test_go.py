@@ -24,6 +24,7 @@ GO_PROJECT = Path(__file__).parents[1] / "go"
 CHANGES_PER_ARTEFACT = 25
 INSERTS = 260  # more leaves than a tile has hashes
 PARTS = 300  # data files of one commit
+GO_TESTS_SECONDS_MAX = 900
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +93,7 @@ def test_the_go_program_is_formatted_and_vetted_and_passes_its_own_tests(go):
     formatter = Path(run("go", "env", "GOROOT", cwd="/").stdout.strip()) / "bin" / "gofmt"
     assert run(formatter, "-l", ".", cwd=GO_PROJECT).stdout == ""
     run("go", "vet", "-mod=readonly", "./...", cwd=GO_PROJECT)
-    run("go", "test", "-mod=readonly", "./...", cwd=GO_PROJECT)
+    run("go", "test", "-mod=readonly", "./...", cwd=GO_PROJECT, timeout=GO_TESTS_SECONDS_MAX)
 
 
 # what DAB wrote
