@@ -112,9 +112,8 @@ fn check_url(url: &str) -> Result<(), NotMembers> {
 /// Whether this is a host, perhaps with a port: what no client could ask would stop the ledger.
 fn is_authority(authority: &str) -> bool {
     // an address of IP version 6 stands in brackets
-    let port_at = authority
-        .rfind(':')
-        .filter(|colon| *colon > authority.rfind(']').unwrap_or_default());
+    let is_port = |colon: &usize| authority.rfind(']').is_none_or(|bracket| *colon > bracket);
+    let port_at = authority.rfind(':').filter(is_port);
     let (host, port) = port_at.map_or((authority, None), |colon| {
         (&authority[..colon], Some(&authority[colon + 1..]))
     });

@@ -38,8 +38,7 @@ pub(crate) enum NodeVerb {
 
 const FOUNDING_HELP: &str = "\
 To found a ledger that several machines hold together:
-  on each   dab node keys --origin ORIGIN --name n1 \\
-              --address HOST:PORT > n1
+  on each   dab node keys --origin ORIGIN --name n1 --address HOST:PORT > n1
   outside   dab witness --state w --print-key    another organisation's: its KEY
   on one    dab node found --origin ORIGIN --witness KEY URL -o founding \\
               n1 n2 n3 n4
@@ -52,8 +51,7 @@ Recommended: replicas run by different people, and a witness run by somebody
 else. Then not even all of them together can show another history unnoticed.
 
 To change its members, one at a time (its writers too, see `dab writer`):
-  on the new one    dab node keys --origin ORIGIN --name n5 \\
-                      --address HOST:PORT > n5
+  on the new one    dab node keys --origin ORIGIN --name n5 --address ADDR > n5
   on a member       dab node add n5 --replaces n2       writes the file change
   on more members   dab node approve change             until a quorum has
   on a member       dab node apply change               writes invitation

@@ -9,7 +9,7 @@ use super::command_line::{Options, Outcome, Usage, check_local};
 const HELP: &str = "\
 Holds two checkpoints of one ledger against each other. When both are signed
 and cannot both be true, the ledger forked: the report names the keys that
-signed both. Witnesses and monitors keep such pairs as evidence.
+signed both. Witnesses, monitors and replicas keep such pairs as evidence.
 
 Usage:
   dab-verify fork FIRST SECOND --trust DIR [--proof FILE | --ledger PATH]
