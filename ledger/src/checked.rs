@@ -36,7 +36,7 @@ impl CheckedLeaves {
     ///
     /// Those of [`SignedLeaf::verify_new`].
     pub(crate) fn verify<'w>(&self, leaf: &SignedLeaf, writers: &'w Writers) -> Result<&'w Writer, dab_proof::Error> {
-        if are_believed() {
+        if signatures_are_believed() {
             return leaf.verify_new_unless_known(writers, |_| true);
         }
         let checked = |key: &VerifierKey| (*leaf.hash().as_bytes(), *key.public_key());
@@ -64,7 +64,7 @@ impl CheckedLeaves {
 
 /// Whether signatures are believed and not checked: never.
 #[cfg(not(feature = "testing"))]
-const fn are_believed() -> bool {
+const fn signatures_are_believed() -> bool {
     false
 }
 
@@ -72,7 +72,7 @@ const fn are_believed() -> bool {
 static BELIEVED: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);
 
 #[cfg(feature = "testing")]
-fn are_believed() -> bool {
+fn signatures_are_believed() -> bool {
     BELIEVED.load(std::sync::atomic::Ordering::Relaxed)
 }
 

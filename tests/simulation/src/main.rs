@@ -52,13 +52,12 @@ fn main() -> ExitCode {
 
 fn usage() -> String {
     let planted = match cfg!(feature = "planted_bugs") {
-        true => "\n       dab-simulation --planted [BUG]    the seeds that each planted bug takes",
+        true => "\n       dab-simulation --planted [BUG]\n  counts the seeds that each planted bug takes",
         false => "",
     };
     format!(
-        "usage: dab-simulation [--seeds N] [--from S]    1000 seeds, from 1 on; exits with 1 where a rule is broken, or\n\
-         {:47}{SEEDS} seeds or more stay below a floor{planted}",
-        ""
+        "usage: dab-simulation [--seeds N] [--from S]\n  runs 1000 seeds, from 1 on; exits with 1 where a rule is broken,\n  \
+         or where {SEEDS} seeds or more stay below a floor{planted}"
     )
 }
 
