@@ -40,7 +40,7 @@ pub const FLOORS: [(&str, u64); 35] = [
     ("slow replicas", 100),
     ("clock jumps", 90),
     ("unbelievable messages", 10_000),
-    ("plausible forgeries", 2500),
+    ("plausible forgeries", 2000),
     ("messages with other entries", 1000),
     ("disks set back", 15),
     ("disks that lied about syncs", 3),
