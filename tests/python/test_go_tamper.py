@@ -71,7 +71,8 @@ def copied(path, to):
 def of_a_home(folder, home):
     evidence, head = home.evidence(5), home.head_proof.read_bytes()
     of_table = home.table, home.changes, home.before, home.fork
-    return laid_out(folder, home.trust, home.public, evidence.proof, evidence.commit, head, *of_table)
+    # the writers of then: a line of a key that has signed nothing decides nothing, whatever it says
+    return laid_out(folder, home.before, home.public, evidence.proof, evidence.commit, head, *of_table)
 
 
 def of_a_witnessed_ledger(folder, home):
