@@ -197,7 +197,7 @@ pub(crate) struct NodeWitnessAddArgs {
     #[arg(value_name = "KEY")]
     pub(crate) key: VerifierKey,
 
-    /// Where the members ask it, such as https://witness.example.org
+    /// Where the members ask it, such as `https://witness.example.org`
     #[arg(value_name = "URL")]
     pub(crate) url: String,
 }
