@@ -282,8 +282,8 @@ fn told(known: &Known, note: EpochNote) -> Result<Approval, Error> {
         });
     };
     let change = from.change_to(note.text()).map_err(|error| refused(&error))?;
-    from.check_signers(&note).map_err(|error| refused(&error))?;
     let approved_by = from.approving(&note).map_err(|error| refused(&error))?;
+    Epoch::check_signers(&note, &approved_by).map_err(|error| refused(&error))?;
     let next = Epoch::begun(note.text(), LeafIndex(0)).map_err(|error| refused(&error))?;
     Ok(Approval {
         leaves: from.members.without(&next.members).pop(),

@@ -7,6 +7,9 @@ use std::io::{ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::io::Errno;
+
 use crate::Error;
 
 /// Who may read a file that is made here.
@@ -36,7 +39,7 @@ pub fn write(path: &Path, bytes: &[u8], access: Access) -> Result<(), Error> {
     })
 }
 
-/// Writes a file that is not there yet, as [`write()`] does.
+/// Writes a file that is not there yet, as [`write()`] does. After a crash it is there whole, or not at all.
 ///
 /// # Errors
 ///
@@ -44,18 +47,13 @@ pub fn write(path: &Path, bytes: &[u8], access: Access) -> Result<(), Error> {
 pub(crate) fn create(path: &Path, bytes: &[u8], access: Access) -> Result<(), Error> {
     place(path, bytes, access, |from, to| {
         let there = || Error::setting(to, "it is there already, and is never written over: name another file");
-        match fs::hard_link(from, to) {
-            Ok(()) => {
-                let _ = fs::remove_file(from);
-                Ok(())
-            }
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => Err(there()),
-            // a file system without links: the name is taken first, by an empty file
-            Err(_) => match OpenOptions::new().write(true).create_new(true).open(to) {
-                Ok(_) => fs::rename(from, to).map_err(io("rename to", to)),
-                Err(error) if error.kind() == ErrorKind::AlreadyExists => Err(there()),
-                Err(error) => Err(io("create", to)(error)),
-            },
+        match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+            Ok(()) => Ok(()),
+            Err(Errno::EXIST) => Err(there()),
+            // a file system that cannot tell in one step: two who make the same file at once are not told apart there
+            Err(Errno::INVAL | Errno::NOSYS) if !to.exists() => fs::rename(from, to).map_err(io("rename to", to)),
+            Err(Errno::INVAL | Errno::NOSYS) => Err(there()),
+            Err(error) => Err(io("rename to", to)(error.into())),
         }
     })
 }

@@ -11,9 +11,9 @@
 //! STATE/evidence/<kind>-<digest>/...    what raised an alarm
 //! ```
 //!
-//! The heads are written first, then the policy, then the checkpoint that they belong to. A crash behind the policy leaves a
-//! checkpoint that counts under `policy`, as a rule. A crash between the two leaves heads of another
-//! tree: they are not used, and the next look derives them again from leaf zero.
+//! The heads are written first, then `accepted-under`, then the checkpoint that both belong to. A crash before the checkpoint
+//! leaves heads of another tree: they are not used, and the next look derives them again from leaf zero. It may leave a policy
+//! under which the checkpoint before does not count: then it counts under `policy`, unless its operator was told of another since.
 
 use std::fs::File;
 use std::io::ErrorKind;
@@ -79,7 +79,7 @@ impl MonitorState {
         Ok(Some(Known { signed, heads }))
     }
 
-    /// The policy of the last look that found all good; `None` before the first, and where an earlier release took it.
+    /// The policy that the operator was told of last; `None` before the first look that found all good.
     ///
     /// # Errors
     ///

@@ -139,6 +139,11 @@ async fn a_node_alone_certifies_with_its_witness_and_not_without() {
     let second = statement(node.origin(), node.writer(), "table/t", 1, parent, "two");
     let told = node.notarize(propose(&second)).await.unwrap_err();
     assert!(matches!(told, Error::Sequenced { leaf_index: 1 }), "{told}");
+    // what was certified before is answered as it was, whoever is away
+    let Outcome::Certified(again) = node.notarize(propose(&first)).await.unwrap() else {
+        panic!("the statement lost against itself");
+    };
+    assert_eq!(again[0].index.0, 0);
     let subject = "table/t".parse().unwrap();
     let read = node.head(&subject).await.unwrap_err();
     assert!(matches!(read, Error::NoQuorum) && read.is_retryable(), "{read}");
