@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import time
+from collections import deque
 from pathlib import Path
 
 import adbc_driver_flightsql.dbapi as flightsql
@@ -56,10 +57,16 @@ def wait_until(true, seconds_max=COMMAND_SECONDS_MAX):
     return found
 
 
+# Bound, but not listening: the system gives their ports to nobody else, while who names one may listen there.
+HELD_PORTS = deque(maxlen=64)
+
+
 def free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
+    held = socket.socket()
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    held.bind(("127.0.0.1", 0))
+    HELD_PORTS.append(held)
+    return held.getsockname()[1]
 
 
 class Server:
@@ -71,7 +78,7 @@ class Server:
 
     def __init__(self, data, *arguments, port=0, under=(), host="127.0.0.1"):
         self.data, self.arguments, self.under = Path(data), arguments, under
-        self.host, self.port, self.process = host, port, None
+        self.host, self.port, self.audit_port, self.process = host, port, None, None
         self.output, self.tables = Path(f"{data}.log"), self.data / "tables"
 
     def start(self):
@@ -79,7 +86,7 @@ class Server:
 
     def launch(self, **environment):
         """Starts the process; a replica serves only once a quorum of them runs."""
-        self.audit_port = free_port()
+        self.audit_port = self.audit_port or free_port()
         command = [*self.under, dab_binary(), "serve", "--data", self.data, "--listen", f"{self.host}:{self.port}"]
         command += ["--audit-listen", f"127.0.0.1:{self.audit_port}", *self.arguments]
         (self.data / "endpoint").unlink(missing_ok=True)

@@ -207,7 +207,7 @@ def said_until(process, words):
     said = ""
     while words not in said:
         line = process.stdout.readline()
-        assert line, said
+        assert line, f"{said}\n{process.stderr.read() if process.stderr else 'its errors are above'}"
         said += line
     return said
 

@@ -11,10 +11,11 @@
 //! The processes are those that `dab serve` makes, and may be killed and started again like those of any node. One user,
 //! password and certificate authority serve at all of them.
 
+mod ports;
 mod witness;
 
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
@@ -33,13 +34,11 @@ use crate::cli::SandboxArgs;
 use crate::data_dir::DataDir;
 use crate::output::print_line;
 use crate::program::{program, shell_word};
+use ports::Ports;
 use witness::SandboxWitness;
 
 /// Nodes of a new sandbox: the fewest of which one may be faulty.
 const NODES_DEFAULT: u16 = 4;
-
-/// Ports from one node's first to the next one's.
-const PORTS_PER_NODE: u16 = 10;
 
 /// Time that the nodes have to stop in order.
 const STOP_WAIT_MAX: Duration = Duration::from_secs(60);
@@ -113,6 +112,8 @@ struct Sandbox {
     members: Members,
     nodes: Vec<SandboxNode>,
     witness: Option<SandboxWitness>,
+    /// Held for as long as a node may be started again.
+    _ports: Ports,
 }
 
 /// One node, running or not.
@@ -145,11 +146,14 @@ impl Sandbox {
         }
         durable::create_private_dir(dir)?;
         durable::create_private_dir(&dir.join("tables"))?;
+        let mut ports = Ports::new(args.base_port);
         let founding = match read_founding(dir)? {
             Some(founding) => founding,
-            None => found(dir, args)?,
+            None => found(dir, args, &mut ports)?,
         };
         let members = founding.members().clone();
+        members.iter().for_each(|member| ports.hold_named(&member.is.address));
+        (founding.witnesses().iter()).for_each(|witness| ports.hold_named(witness.url.trim_start_matches("http://")));
         if let Some(nodes) = args.nodes.filter(|nodes| usize::from(*nodes) != members.count()) {
             bail!(
                 "the sandbox in {} has {} nodes, not {nodes}: --dir names another",
@@ -167,17 +171,12 @@ impl Sandbox {
         for (number, member) in (0..).zip(members.iter()) {
             let data = DataDir::open(&dir.join(&member.is.name))?;
             founding::join(&NodeConfig::in_dir(data.path()), &founding)?;
-            let ports = match args.base_port {
-                0 => [free_port()?, free_port()?],
-                base => [0, 1].map(|port| base + number * PORTS_PER_NODE + port),
-            };
-            let [listen, audit_listen] = ports.map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
             nodes.push(SandboxNode {
                 name: member.is.name.clone(),
                 log: log_of(dir, &member.is.name),
                 dir: data,
-                listen,
-                audit_listen,
+                listen: ports.address(number, 0)?,
+                audit_listen: ports.address(number, 1)?,
             });
         }
         let first = nodes[0].dir.path().to_owned();
@@ -186,6 +185,7 @@ impl Sandbox {
             members,
             nodes,
             witness: SandboxWitness::of(&founding, dir, &first)?,
+            _ports: ports,
         };
         sandbox.share_login()?;
         Ok(sandbox)
@@ -386,19 +386,16 @@ fn read_founding(dir: &Path) -> Result<Option<Founding>> {
 
 /// Makes every node's keys, and the founding over them. A crash on the way leaves keys that no founding names; the next
 /// start refuses them.
-fn found(dir: &Path, args: &SandboxArgs) -> Result<Founding> {
-    let (nodes, base_port) = (args.nodes.unwrap_or(NODES_DEFAULT), args.base_port);
+fn found(dir: &Path, args: &SandboxArgs, ports: &mut Ports) -> Result<Founding> {
+    let nodes = args.nodes.unwrap_or(NODES_DEFAULT);
     let origin = format!("dab/sandbox/{}", uuid::Uuid::new_v4());
     let mut candidates: Vec<Candidate> = Vec::new();
     for number in 0..nodes {
         let name = format!("n{}", number + 1);
-        let port = match base_port {
-            0 => free_port()?,
-            base => base + number * PORTS_PER_NODE + 2,
-        };
+        let address = ports.address(number, 2)?.to_string();
         let data = DataDir::open(&dir.join(&name))?;
         let config = NodeConfig::in_dir(data.path());
-        let candidate = founding::candidate(&config, &origin, &name, &format!("127.0.0.1:{port}"));
+        let candidate = founding::candidate(&config, &origin, &name, &address);
         candidates.push(candidate.with_context(|| {
             format!(
                 "if an earlier start was cut off, remove {} and start again",
@@ -408,11 +405,7 @@ fn found(dir: &Path, args: &SandboxArgs) -> Result<Founding> {
     }
     let mut witnesses = Vec::new();
     if args.witness {
-        let port = match base_port {
-            0 => free_port()?,
-            base => base + nodes * PORTS_PER_NODE,
-        };
-        witnesses.push(witness::make(dir, SocketAddr::from((Ipv4Addr::LOCALHOST, port)))?);
+        witnesses.push(witness::make(dir, ports.address(nodes, 0)?)?);
     }
     let founding = Founding::new(&origin, candidates, witnesses)?;
     durable::write(&dir.join("founding"), founding.to_text().as_bytes(), Access::Owner)?;
@@ -422,10 +415,4 @@ fn found(dir: &Path, args: &SandboxArgs) -> Result<Founding> {
 /// What a process of the sandbox has said.
 fn log_of(dir: &Path, name: &str) -> PathBuf {
     dir.join(format!("{name}.log"))
-}
-
-/// A port that nobody has at this moment.
-fn free_port() -> Result<u16> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("cannot find a free port")?;
-    Ok(listener.local_addr()?.port())
 }
