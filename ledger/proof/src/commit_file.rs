@@ -312,6 +312,36 @@ mod tests {
     }
 
     #[test]
+    fn what_changes_the_meaning_of_files_is_seen() {
+        let commit = CommitFile::parse(COMMIT.as_bytes()).unwrap();
+        assert!(commit.change_files.is_empty() && !commit.adds[0].has_deletion_vector);
+        for (vector, has) in [(r#"{"storageType":"u"}"#, true), ("null", false)] {
+            let line = format!(r#"{{"add":{{"path":"z.parquet","size":1,"deletionVector":{vector}}}}}"#);
+            assert_eq!(
+                CommitFile::parse(line.as_bytes()).unwrap().adds[0].has_deletion_vector,
+                has,
+                "{line}"
+            );
+        }
+        let changes = CommitFile::parse(br#"{"cdc":{"path":"_change_data/c.parquet"}}"#).unwrap();
+        assert_eq!(changes.change_files, ["_change_data/c.parquet"]);
+    }
+
+    #[test]
+    fn table_is_found_at_the_beginning_of_a_commit_file() {
+        let begins = &COMMIT[..COMMIT.find("metaData").unwrap()];
+        assert_eq!(table_id_in(begins.as_bytes(), false).unwrap().as_deref(), Some("t"));
+        // a line that is no action hides nothing that follows it
+        let after = format!("x\n{COMMIT}");
+        assert_eq!(table_id_in(after.as_bytes(), true).unwrap().as_deref(), Some("t"));
+        // cut in a line, what is there is no file with a fault
+        let cut = br#"{"commitInfo":{"dab":{"tableI"#;
+        assert_eq!(table_id_in(cut, false).unwrap(), None);
+        let error = table_id_in(cut, true).unwrap_err().to_string();
+        assert!(error.contains("line 1"), "{error}");
+    }
+
+    #[test]
     fn commits_with_two_meanings_are_refused() {
         for (from, to) in [
             (r#""size":5"#, r#""size":5,"size":6"#),
