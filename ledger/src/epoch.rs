@@ -62,8 +62,7 @@ impl Epoch {
 
     /// Reads an epoch's text.
     pub(crate) fn read(text: EpochText) -> Result<Self, NotMembers> {
-        let trust =
-            Trust::from_texts(&text.policy, &text.writers, None).map_err(|error| NotMembers::because(&error))?;
+        let trust = Trust::from_texts(&text.policy, &text.writers, None).map_err(|error| NotMembers::because(error))?;
         let members = match text.members.as_str() {
             "" => Members::none(),
             lines => lines.parse()?,
@@ -71,13 +70,13 @@ impl Epoch {
         let has_log = trust.policy.logs().iter().any(|log| log.key.name() == text.origin);
         match has_log {
             true => Ok(Self { text, members, trust }),
-            false => Err(NotMembers::because(&format!("its policy lists no log {}", text.origin))),
+            false => Err(NotMembers::because(format!("its policy lists no log {}", text.origin))),
         }
     }
 
     /// Reads an epoch's text as it stands in a file or in the settings.
     pub(crate) fn parse(text: &[u8]) -> Result<Self, NotMembers> {
-        Self::read(EpochText::parse(text).map_err(|error| NotMembers::because(&error))?)
+        Self::read(EpochText::parse(text).map_err(|error| NotMembers::because(error))?)
     }
 
     /// The epoch that begins with the leaf at `index`, whose body says `text`.
@@ -110,7 +109,7 @@ impl Epoch {
         for (name, writer) in self.approvers() {
             let signed = note.note().verify("a change of the epoch", [writer]);
             // a line of a known key that is wrong makes the whole worth nothing
-            if !signed.map_err(|error| NotMembers::because(&error))?.is_empty() {
+            if !signed.map_err(|error| NotMembers::because(error))?.is_empty() {
                 names.push(name);
             }
         }
@@ -138,7 +137,7 @@ impl Epoch {
             true => "nobody".to_owned(),
             false => names.join(", "),
         };
-        Err(NotMembers::because(&match self.is_alone() {
+        Err(NotMembers::because(match self.is_alone() {
             true => "the node's own key has to approve, and does not".to_owned(),
             false => format!(
                 "{needed} of {} members have to approve, and these do: {they}",
@@ -196,7 +195,7 @@ fn check_keys(origin: &str, members: &Members) -> Result<(), NotMembers> {
             && is.writer.name() == member_writer_name(origin, &is.name);
         if !is_for_it {
             let name = &is.name;
-            return Err(NotMembers::because(&format!(
+            return Err(NotMembers::because(format!(
                 "{name} has made its keys for another ledger than {origin}"
             )));
         }
@@ -208,13 +207,13 @@ fn check_keys(origin: &str, members: &Members) -> Result<(), NotMembers> {
 fn check_foreign_name(origin: &str, name: &str) -> Result<(), NotMembers> {
     if !name.bytes().all(|byte| byte.is_ascii_graphic()) {
         let reason = format!("the name {name:?} has other than visible ASCII characters");
-        return Err(NotMembers::because(&reason));
+        return Err(NotMembers::because(reason));
     }
     let lower = name.to_ascii_lowercase();
     let rest = lower.strip_prefix(&origin.to_ascii_lowercase());
     match rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/')) {
         false => Ok(()),
-        true => Err(NotMembers::because(&format!(
+        true => Err(NotMembers::because(format!(
             "the name {name} would look like one of the ledger's own keys, which begin with {origin}"
         ))),
     }

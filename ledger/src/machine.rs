@@ -32,9 +32,8 @@ use crate::raft_snapshot::Target;
 use crate::reader::IssuedCheckpoint;
 use crate::replica::pending::Pending;
 use crate::shared::Shared;
-use crate::state_machine::check::check;
-use crate::state_machine::entry::{Content, ProposalBytes};
-use crate::state_machine::{Effects, LedgerEntry, Settings, StateView, Verdict, apply, may_enter};
+use crate::state_machine::entry::Content;
+use crate::state_machine::{Effects, LedgerEntry, Settings, StateView, Verdict, apply};
 use crate::state_store::Meta;
 use crate::tile_store::TileStore;
 use dab_proof::checkpoint::SignedCheckpoint;
@@ -168,6 +167,10 @@ impl Machine {
         self.flushed
     }
 
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
     pub(crate) fn settings(&self) -> Result<Option<Settings>, Error> {
         self.shared.read(|_, state| Ok(state.settings().cloned()))
     }
@@ -179,16 +182,6 @@ impl Machine {
         }
         let settings = self.settings()?.unwrap_or_default();
         Ok(Writers::parse(settings.writers.as_bytes())?)
-    }
-
-    /// Whether a proposal that another replica has brought may enter the raft log; `writers` are those who may write now.
-    pub(crate) fn may_enter(&self, proposal: &ProposalBytes, writers: &Writers) -> Result<bool, Error> {
-        let shared = &self.shared;
-        let Ok(leaves) = check(proposal, &shared.origin, writers, &shared.checked) else {
-            return Ok(false);
-        };
-        let judged = shared.read(|_, state| may_enter(state, &leaves, proposal))?;
-        Ok(judged.is_ok())
     }
 
     pub(crate) fn tree_size(&self) -> TreeSize {

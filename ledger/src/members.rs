@@ -289,13 +289,14 @@ impl FromStr for Members {
 }
 
 impl NotMembers {
-    pub(crate) fn because(reason: &dyn fmt::Display) -> Self {
+    pub(crate) fn because(reason: impl fmt::Display) -> Self {
         Self(reason.to_string())
     }
 }
 
-fn refuse<T>(reason: String) -> Result<T, NotMembers> {
-    Err(NotMembers(reason))
+/// Fails for that reason.
+pub(crate) fn refuse<T>(reason: impl fmt::Display) -> Result<T, NotMembers> {
+    Err(NotMembers::because(reason))
 }
 
 #[cfg(test)]

@@ -46,9 +46,8 @@ use crate::post::Post;
 use crate::replica::open::ReplicaConfig;
 use crate::sequencer::{Sequencer, SequencerParts, panic_text};
 use crate::shared::Shared;
-use crate::state_machine::check::{Refusal, check};
+use crate::state_machine::check::Refusal;
 use crate::state_machine::entry::ProposalBytes;
-use crate::state_machine::may_enter;
 
 /// The raft id of a ledger's first node. An id is never given again once its data is lost.
 const RAFT_ID_FIRST: u64 = 1;
@@ -301,21 +300,16 @@ impl Node {
         })
     }
 
-    /// Checks a proposal before anything is written; the same check decides when it is applied. Gives its leaves.
-    fn check(&self, proposal: &ProposalBytes) -> Result<Vec<SignedLeaf>, Error> {
+    /// Judges a proposal before anything is written. Gives its leaves.
+    fn judge(&self, proposal: &ProposalBytes) -> Result<Vec<SignedLeaf>, Error> {
         let epoch = self.shared.epoch_now();
         let writers = epoch.as_ref().map_or(&self.trust.writers, |epoch| epoch.writers());
-        let refused = |refusal: Refusal| Error::refused(refusal.subject.as_ref(), refusal.reason);
-        let leaves = check(proposal, &self.shared.origin, writers, &self.shared.checked).map_err(refused)?;
-        // the state is locked for changes alone: the raft thread writes it all the time
-        if leaves.iter().any(|leaf| leaf.leaf().subject.is_members()) {
-            (self.shared.read(|_, state| may_enter(state, &leaves, proposal))?).map_err(refused)?;
-        }
-        Ok(leaves)
+        let judged = self.shared.judge(proposal, writers)?;
+        judged.map_err(|Refusal { subject, reason }| Error::refused(subject.as_ref(), reason))
     }
 
     async fn propose(&self, proposal: ProposalBytes) -> Result<Outcome, Error> {
-        let leaves = self.check(&proposal)?;
+        let leaves = self.judge(&proposal)?;
         let changes_epoch = leaves.iter().any(|leaf| leaf.leaf().subject.is_members());
         let (answer, outcome) = oneshot::channel();
         self.submit(Command::Propose(Waiting { proposal, answer }))?;

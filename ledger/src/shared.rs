@@ -11,6 +11,7 @@ use dab_proof::receipt::Receipt;
 use dab_proof::source::Source;
 use dab_proof::tile::{self, BundlePath, TilesOnce};
 use dab_proof::tree::{LeafIndex, TreeSize};
+use dab_proof::writers::Writers;
 use parking_lot::RwLock;
 use tokio::sync::watch;
 
@@ -22,7 +23,9 @@ use crate::notary::Once;
 use crate::planted::planted;
 use crate::reader::{Certified, Head};
 use crate::replica::Standing;
-use crate::state_machine::{Placed, StateView};
+use crate::state_machine::check::{Refusal, check};
+use crate::state_machine::entry::ProposalBytes;
+use crate::state_machine::{Placed, StateView, may_enter};
 use crate::state_store::StateStore;
 use crate::tile_store::PublicFiles;
 
@@ -200,6 +203,29 @@ impl Shared {
         let mut visible = self.visible.write();
         visible.state = None;
         visible.lock = None;
+    }
+
+    /// Judges a proposal before it enters the raft log, by the rules that decide when it is applied; `writers` are those who
+    /// may write now. Gives its leaves.
+    ///
+    /// # Errors
+    ///
+    /// Only when the state cannot be read.
+    pub(crate) fn judge(
+        &self,
+        proposal: &ProposalBytes,
+        writers: &Writers,
+    ) -> Result<Result<Vec<SignedLeaf>, Refusal>, Error> {
+        let leaves = match check(proposal, &self.origin, writers, &self.checked) {
+            Ok(leaves) => leaves,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        // the state is locked for changes alone: the raft thread writes it all the time
+        if !leaves.iter().any(|leaf| leaf.leaf().subject.is_members()) {
+            return Ok(Ok(leaves));
+        }
+        let judged = self.read(|_, state| may_enter(state, &leaves, proposal))?;
+        Ok(judged.map(|()| leaves))
     }
 
     /// Reads under the lock.

@@ -6,7 +6,7 @@ use dab_proof::note::VerifierKey;
 use dab_proof::writers::{Writer, Writers, revoke};
 
 use super::{ANY_LEAF, Epoch, WitnessAt, check_foreign_name, check_keys, policy_text};
-use crate::members::{Candidate, Member, Members, NotMembers};
+use crate::members::{Candidate, Member, Members, NotMembers, refuse};
 use crate::peer::ReplicaId;
 
 /// Bytes that the lines of all writers may come to, each revoked, when another key is registered. They stay for ever, so this
@@ -91,7 +91,7 @@ impl Epoch {
             longest += next.writers.lines().count() * REVOKED_BYTES_MAX;
         }
         if longest > EPOCH_BYTES_MAX {
-            return refuse(&format!(
+            return refuse(format!(
                 "an epoch's text has at most {EPOCH_BYTES_MAX} bytes (members, policy, and every key that ever wrote, each \
                  revoked where somebody comes), and this one would have {longest}"
             ));
@@ -164,7 +164,7 @@ impl Epoch {
         let mut members: Vec<Member> = self.members.iter().cloned().collect();
         if let Some(id) = change.leaves {
             let Some(at) = members.iter().position(|member| member.id == id) else {
-                return refuse(&format!("there is no replica {id}"));
+                return refuse(format!("there is no replica {id}"));
             };
             // whoever is a member no more writes no more
             *writers = revoked(writers, &members.remove(at).is.writer)?;
@@ -183,14 +183,14 @@ impl Epoch {
 
     fn check_registration(&self, new: &NewWriter, revokes: Option<&VerifierKey>) -> Result<(), NotMembers> {
         let name = new.key.name();
-        let line = Writers::parse(new.line().as_bytes()).map_err(|error| NotMembers::because(&error))?;
+        let line = Writers::parse(new.line().as_bytes()).map_err(|error| NotMembers::because(error))?;
         let Some(writer) = line.iter().next().filter(|writer| writer.globs() == new.globs) else {
-            return refuse(&format!("{:?} are no subjects that {name} could write", new.globs));
+            return refuse(format!("{:?} are no subjects that {name} could write", new.globs));
         };
         check_foreign_name(&self.text.origin, name)?;
         for own in [Subject::members(), Subject::heads()] {
             if writer.allows(&own) {
-                return refuse(&format!(
+                return refuse(format!(
                     "{} covers the subject {own}, which only the ledger's own keys write: name narrower ones",
                     new.globs.join(" ")
                 ));
@@ -206,7 +206,7 @@ impl Epoch {
         for listed in self.writers().iter().filter(is_called_so) {
             let stays = listed.revoked_from().is_none() && revokes != Some(listed.key());
             if stays || listed.key().key_id() == new.key.key_id() {
-                return refuse(&format!(
+                return refuse(format!(
                     "there is a writer {} already: give the new key another name",
                     listed.name()
                 ));
@@ -219,7 +219,7 @@ impl Epoch {
         let name = key.name();
         if let Some(member) = self.members.iter().find(|member| member.is.writer == *key) {
             let member = &member.is.name;
-            return refuse(&format!(
+            return refuse(format!(
                 "{name} is the key of the member {member}, and goes with it: dab node remove {member}"
             ));
         }
@@ -228,7 +228,7 @@ impl Epoch {
             .own_writers()
             .filter(|writer| !is_own(writer) && writer.allows(&Subject::members()));
         if self.is_alone() && self.own_writers().any(is_own) && others.count() == 0 {
-            return refuse(&format!(
+            return refuse(format!(
                 "{name} is the node's own key, which signs everything that is written through it and approves of changes"
             ));
         }
@@ -238,7 +238,7 @@ impl Epoch {
 
 fn revoked(writers: &str, key: &VerifierKey) -> Result<String, NotMembers> {
     let revoked = revoke(writers, key);
-    revoked.ok_or_else(|| NotMembers::because(&format!("{} is no key that may write now", key.name())))
+    revoked.ok_or_else(|| NotMembers::because(format!("{} is no key that may write now", key.name())))
 }
 
 /// Whether every key could still be revoked behind a registration.
@@ -246,13 +246,9 @@ fn check_room(writers: &str) -> Result<(), NotMembers> {
     let bytes = writers.len() + writers.lines().count() * REVOKED_BYTES_MAX;
     match bytes <= REGISTRATION_BYTES_MAX {
         true => Ok(()),
-        false => refuse(&format!(
+        false => refuse(format!(
             "no more keys can be registered: the lines of all writers, which stay for ever, come to {bytes} bytes, and the limit \
              is {REGISTRATION_BYTES_MAX}"
         )),
     }
-}
-
-fn refuse<T>(reason: &str) -> Result<T, NotMembers> {
-    Err(NotMembers::because(&reason))
 }

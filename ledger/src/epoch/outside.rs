@@ -4,10 +4,10 @@
 //! what a quorum of the replicas has.
 
 use dab_proof::note::VerifierKey;
+use dab_proof::policy::Policy;
 
-use super::policy::OUTSIDE;
 use super::{Change, Epoch, check_foreign_name};
-use crate::members::NotMembers;
+use crate::members::{NotMembers, refuse};
 
 /// Witnesses outside that one ledger may have. A checkpoint has room for all members' lines and theirs.
 pub const WITNESSES_MAX: usize = 16;
@@ -24,17 +24,21 @@ pub struct WitnessAt {
     pub url: String,
 }
 
+impl WitnessAt {
+    /// Those that a policy names, in its order.
+    pub fn all_of(policy: &Policy) -> Vec<WitnessAt> {
+        let outside = policy.outside().filter_map(|witness| {
+            let (key, url) = (witness.key.clone(), witness.url.clone()?);
+            Some(WitnessAt { key, url })
+        });
+        outside.collect()
+    }
+}
+
 impl Epoch {
-    /// Those that the policy names, in its order.
+    /// Those of the epoch's policy.
     pub(crate) fn witnesses(&self) -> Vec<WitnessAt> {
-        let witnesses = self.policy().witnesses().iter();
-        let outside = witnesses.filter(|witness| witness.name.starts_with(OUTSIDE));
-        outside
-            .map(|witness| WitnessAt {
-                key: witness.key.clone(),
-                url: witness.url.clone().unwrap_or_default(),
-            })
-            .collect()
+        WitnessAt::all_of(self.policy())
     }
 
     /// Those after a change. One that comes in place of another takes its place.
@@ -50,8 +54,7 @@ impl Epoch {
         if let Some(key) = &change.dismisses {
             let name = key.name();
             let found = witnesses.iter().position(|witness| witness.key == *key);
-            place =
-                found.ok_or_else(|| NotMembers::because(&format!("{name} is no witness outside of this ledger")))?;
+            place = found.ok_or_else(|| NotMembers::because(format!("{name} is no witness outside of this ledger")))?;
             witnesses.remove(place);
         }
         if let Some(new) = &change.engages {
@@ -81,12 +84,12 @@ pub(crate) fn check_witness(origin: &str, new: &WitnessAt, others: &[WitnessAt])
     let name = new.key.name();
     check_foreign_name(origin, name)?;
     if others.iter().any(|other| other.key.name().eq_ignore_ascii_case(name)) {
-        return refuse(&format!(
+        return refuse(format!(
             "there is a witness {name} already: replace it, or take another"
         ));
     }
     if others.len() >= WITNESSES_MAX {
-        return refuse(&format!("a ledger has at most {WITNESSES_MAX} witnesses outside"));
+        return refuse(format!("a ledger has at most {WITNESSES_MAX} witnesses outside"));
     }
     check_url(&new.url)
 }
@@ -101,7 +104,7 @@ fn check_url(url: &str) -> Result<(), NotMembers> {
     }
     let fits = url.len() <= WITNESS_URL_BYTES_MAX && url.bytes().all(|byte| byte.is_ascii_graphic());
     if !fits || !is_authority(authority) || url.contains(['?', '#']) {
-        return refuse(&format!(
+        return refuse(format!(
             "{url:?} is no URL of a witness: https://HOST[:PORT][/PATH], visible ASCII characters without ? and #, at most \
              {WITNESS_URL_BYTES_MAX} of them"
         ));
@@ -118,8 +121,4 @@ fn is_authority(authority: &str) -> bool {
         (&authority[..colon], Some(&authority[colon + 1..]))
     });
     !host.is_empty() && port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port > 0))
-}
-
-fn refuse<T>(reason: &str) -> Result<T, NotMembers> {
-    Err(NotMembers::because(&reason))
 }

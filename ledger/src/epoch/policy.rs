@@ -8,7 +8,7 @@ use crate::members::Members;
 /// What a witness's line begins with, here as in a policy.
 pub(crate) const WITNESS: &str = "witness ";
 /// What a witness's name begins with. No member's does: a dot is none of its characters.
-pub(super) const OUTSIDE: &str = "outside.";
+const OUTSIDE: &str = "outside.";
 
 /// The text of `trust/policy`: the ledger's log, cosigned by a quorum of its replicas, and by a witness outside where there
 /// are any.

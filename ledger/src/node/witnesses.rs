@@ -68,12 +68,7 @@ impl Asking {
     }
 
     fn ask_those_of_now(&mut self) {
-        let trust = trust_now(&self.shared, &self.own);
-        let named = trust.policy.witnesses().iter().filter_map(|witness| {
-            let (key, url) = (witness.key.clone(), witness.url.clone()?);
-            Some(WitnessAt { key, url })
-        });
-        let named: Vec<_> = named.collect();
+        let named = WitnessAt::all_of(&trust_now(&self.shared, &self.own).policy);
         self.asked.retain(|(witness, task)| {
             let is_named = named.contains(witness);
             if !is_named {

@@ -193,9 +193,8 @@ fn ask_witnesses(ledger: &Node, ca: &WitnessCaArg) -> Result<()> {
     };
     // what an operator has written can be written better; what a ledger has agreed on shall not keep its replicas away
     if ledger.member().is_none() {
-        for witness in ledger.trust().policy.outside() {
-            let (key, url) = (witness.key.clone(), witness.url.clone().unwrap_or_default());
-            reach(&WitnessAt { key, url }).map_err(|reason| anyhow::anyhow!(reason))?;
+        for witness in WitnessAt::all_of(&ledger.trust().policy) {
+            reach(&witness).map_err(anyhow::Error::msg)?;
         }
     }
     ledger.ask_witnesses(Arc::new(reach), Arc::new(SystemClock));
