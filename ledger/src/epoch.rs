@@ -62,7 +62,7 @@ impl Epoch {
 
     /// Reads an epoch's text.
     pub(crate) fn read(text: EpochText) -> Result<Self, NotMembers> {
-        let trust = Trust::from_texts(&text.policy, &text.writers, None).map_err(|error| NotMembers::because(error))?;
+        let trust = Trust::from_texts(&text.policy, &text.writers, None).map_err(NotMembers::because)?;
         let members = match text.members.as_str() {
             "" => Members::none(),
             lines => lines.parse()?,
@@ -76,7 +76,7 @@ impl Epoch {
 
     /// Reads an epoch's text as it stands in a file or in the settings.
     pub(crate) fn parse(text: &[u8]) -> Result<Self, NotMembers> {
-        Self::read(EpochText::parse(text).map_err(|error| NotMembers::because(error))?)
+        Self::read(EpochText::parse(text).map_err(NotMembers::because)?)
     }
 
     /// The epoch that begins with the leaf at `index`, whose body says `text`.
@@ -109,7 +109,7 @@ impl Epoch {
         for (name, writer) in self.approvers() {
             let signed = note.note().verify("a change of the epoch", [writer]);
             // a line of a known key that is wrong makes the whole worth nothing
-            if !signed.map_err(|error| NotMembers::because(error))?.is_empty() {
+            if !signed.map_err(NotMembers::because)?.is_empty() {
                 names.push(name);
             }
         }
@@ -122,7 +122,7 @@ impl Epoch {
         match note.note().signatures().len() == approving.len() {
             true => Ok(()),
             false => Err(NotMembers::because(
-                &"it is signed by others than those who may approve of it: draft it anew",
+                "it is signed by others than those who may approve of it: draft it anew",
             )),
         }
     }

@@ -183,7 +183,7 @@ impl Epoch {
 
     fn check_registration(&self, new: &NewWriter, revokes: Option<&VerifierKey>) -> Result<(), NotMembers> {
         let name = new.key.name();
-        let line = Writers::parse(new.line().as_bytes()).map_err(|error| NotMembers::because(error))?;
+        let line = Writers::parse(new.line().as_bytes()).map_err(NotMembers::because)?;
         let Some(writer) = line.iter().next().filter(|writer| writer.globs() == new.globs) else {
             return refuse(format!("{:?} are no subjects that {name} could write", new.globs));
         };

@@ -11,6 +11,7 @@ use dab_proof::report::Verdict;
 use dab_proof::tile::{self, BundlePath};
 
 use crate::cores::{Cores, Lie, ORIGIN, ROUNDS_MAX, writer};
+use crate::writing::last;
 
 /// More than one bundle, so that a whole one is fetched and one that is not.
 const LEAVES: u64 = 300;
@@ -56,11 +57,6 @@ async fn write(node: &Node, subject: &str, count: u64) {
         let outcome = node.notarize(Proposal { statements: vec![one] }).await.unwrap();
         assert!(matches!(outcome, Outcome::Certified(_)), "{outcome:?}");
     }
-}
-
-async fn last(node: &Node, subject: &str) -> Option<u64> {
-    let head = node.head(&subject.parse().unwrap()).await.unwrap();
-    head.map(|head| head.sequence)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

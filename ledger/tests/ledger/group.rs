@@ -3,29 +3,13 @@
 use std::sync::Arc;
 
 use dab_ledger::Error;
-use dab_ledger::node::Node;
-use dab_ledger::notary::{Notary, Outcome, Proposal, Statement};
+use dab_ledger::notary::{Notary, Outcome, Proposal};
 use dab_ledger::reader::LedgerReader;
 use dab_ledger::testing::group::TestGroup;
-use dab_ledger::testing::statement;
 use dab_proof::leaf::Subject;
-use dab_proof::receipt::Receipt;
 use dab_proof::report::Verdict;
 
-async fn next(node: &Node, subject: &str, body: &str) -> Statement {
-    let subject: Subject = subject.parse().unwrap();
-    let head = node.head(&subject).await.unwrap();
-    let (sequence, parent) = head.map_or((0, None), |head| (head.sequence + 1, Some(head.leaf_hash)));
-    statement(node.origin(), node.writer(), subject.as_str(), sequence, parent, body)
-}
-
-async fn notarize(node: &Node, subject: &str, body: &str) -> Receipt {
-    let statements = vec![next(node, subject, body).await];
-    match node.notarize(Proposal { statements }).await.unwrap() {
-        Outcome::Certified(mut receipts) => receipts.remove(0),
-        Outcome::Conflict(conflict) => panic!("a conflict: {conflict:?}"),
-    }
-}
+use crate::writing::{next, write};
 
 /// What every running replica says is the last sequence of a subject; they must agree.
 async fn sequence(group: &TestGroup, subject: &str) -> Option<u64> {
@@ -44,7 +28,7 @@ async fn any_replica_takes_a_statement_and_all_show_it_under_a_quorum() {
     let group = TestGroup::start(4).await;
     for n in 0..4 {
         let node = group.node(n);
-        let receipt = notarize(node, "table/t", &n.to_string()).await;
+        let receipt = write(node, "table/t", &n.to_string()).await;
         let verified = receipt.verify(&node.trust()).unwrap();
         assert!(!verified.certification.alone);
         assert!(verified.certification.cosigners.len() >= 3, "{verified:?}");
@@ -63,14 +47,14 @@ async fn any_replica_takes_a_statement_and_all_show_it_under_a_quorum() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_leader_dies_and_nothing_acknowledged_is_lost() {
     let mut group = TestGroup::start(4).await;
-    let receipt = notarize(group.node(0), "table/t", "before").await;
+    let receipt = write(group.node(0), "table/t", "before").await;
     let dead = group.leader().await;
     group.crash(dead);
     let alive = (dead + 1) % 4;
-    notarize(group.node(alive), "table/t", "without it").await;
+    write(group.node(alive), "table/t", "without it").await;
     assert_eq!(sequence(&group, "table/t").await, Some(1));
     group.restart(dead).await.unwrap();
-    notarize(group.node(dead), "table/t", "with it again").await;
+    write(group.node(dead), "table/t", "with it again").await;
     assert_eq!(sequence(&group, "table/t").await, Some(2));
     let again = group.node(dead).receipt(receipt.index).await.unwrap();
     assert_eq!(again.leaf.bytes(), receipt.leaf.bytes());
@@ -80,8 +64,8 @@ async fn the_leader_dies_and_nothing_acknowledged_is_lost() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_a_quorum_nothing_is_certified_and_it_goes_on_when_one_is_back() {
     let mut group = TestGroup::start(4).await;
-    notarize(group.node(0), "table/t", "before").await;
-    let asked = next(group.node(0), "table/t", "meanwhile").await;
+    write(group.node(0), "table/t", "before").await;
+    let asked = next(group.node(0), group.node(0).writer(), "table/t", "meanwhile").await;
     group.crash(2);
     group.crash(3);
     let node = Arc::clone(group.node(0));
@@ -122,7 +106,7 @@ async fn writers_at_all_replicas_make_one_chain() {
             let mut written = Vec::new();
             while written.len() < EACH {
                 let body = format!("{client} {}", written.len());
-                let statements = vec![next(&node, "table/t", &body).await];
+                let statements = vec![next(&node, node.writer(), "table/t", &body).await];
                 match node.notarize(Proposal { statements }).await.unwrap() {
                     Outcome::Certified(receipts) => written.push(receipts[0].leaf.leaf().sequence),
                     Outcome::Conflict(_) => {}
@@ -143,7 +127,7 @@ async fn writers_at_all_replicas_make_one_chain() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_replica_that_lost_its_raft_log_is_refused_under_its_id() {
     let mut group = TestGroup::start(4).await;
-    notarize(group.node(0), "table/t", "before").await;
+    write(group.node(0), "table/t", "before").await;
     group.crash(3);
     std::fs::remove_dir_all(group.dir(3).join("private/raft")).unwrap();
     let told = group.restart(3).await.unwrap_err().to_string();
@@ -153,10 +137,10 @@ async fn a_replica_that_lost_its_raft_log_is_refused_under_its_id() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stopped_replica_leaves_in_order_and_comes_back() {
     let mut group = TestGroup::start(4).await;
-    notarize(group.node(1), "table/t", "before").await;
+    write(group.node(1), "table/t", "before").await;
     group.node(1).stop().await.unwrap();
     group.crash(1);
-    notarize(group.node(2), "table/t", "without it").await;
+    write(group.node(2), "table/t", "without it").await;
     group.restart(1).await.unwrap();
     assert_eq!(sequence(&group, "table/t").await, Some(1));
 }
@@ -173,12 +157,12 @@ async fn the_raft_log_is_forgotten_once_every_replica_holds_it_and_no_sooner() {
     let segments = |group: &TestGroup, n: usize| std::fs::read_dir(group.dir(n).join("private/raft")).unwrap().count();
     group.crash(3);
     for n in 0..40 {
-        notarize(group.node(n % 3), "table/t", &n.to_string()).await;
+        write(group.node(n % 3), "table/t", &n.to_string()).await;
     }
     let kept = segments(&group, 0);
     group.restart(3).await.unwrap();
     for n in 0..40 {
-        notarize(group.node(n % 4), "table/t", &format!("{n} again")).await;
+        write(group.node(n % 4), "table/t", &format!("{n} again")).await;
     }
     assert_eq!(sequence(&group, "table/t").await, Some(79));
     let left = segments(&group, 0);

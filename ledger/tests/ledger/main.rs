@@ -19,6 +19,7 @@ mod vectors;
 mod witnessed;
 mod world;
 mod writers;
+mod writing;
 
 /// The harness's own way to say what is skipped. Its file and not its crate, which needs much that a ledger does not.
 #[allow(unreachable_pub)]

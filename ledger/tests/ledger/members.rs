@@ -4,39 +4,16 @@ use dab_ledger::Error;
 use dab_ledger::approval::{apply_change, approve, draft};
 use dab_ledger::epoch::Change;
 use dab_ledger::node::Node;
-use dab_ledger::notary::{Notary, Outcome, Proposal};
+use dab_ledger::notary::{Notary, Proposal};
 use dab_ledger::peer::ReplicaId;
 use dab_ledger::reader::LedgerReader;
 use dab_ledger::testing::group::TestGroup;
 use dab_ledger::testing::statement;
 use dab_proof::epoch::{EpochChange, parse_changes};
-use dab_proof::leaf::Subject;
-use dab_proof::receipt::Receipt;
 use dab_proof::report::Verdict;
 use dab_proof::trust::Trust;
 
-async fn write(node: &Node, body: &str) -> Receipt {
-    let subject: Subject = "table/t".parse().unwrap();
-    let head = node.head(&subject).await.unwrap();
-    let (sequence, parent) = head.map_or((0, None), |head| (head.sequence + 1, Some(head.leaf_hash)));
-    let statements = vec![statement(
-        node.origin(),
-        node.writer(),
-        "table/t",
-        sequence,
-        parent,
-        body,
-    )];
-    match node.notarize(Proposal { statements }).await.unwrap() {
-        Outcome::Certified(mut receipts) => receipts.remove(0),
-        Outcome::Conflict(conflict) => panic!("a conflict: {conflict:?}"),
-    }
-}
-
-async fn last(node: &Node) -> Option<u64> {
-    let head = node.head(&"table/t".parse().unwrap()).await.unwrap();
-    head.map(|head| head.sequence)
-}
+use crate::writing::{last, write};
 
 /// The trust of those who knew the ledger's beginning, after all changes that a replica keeps for them.
 fn followed(group: &TestGroup, n: usize, first: &Trust) -> Trust {
@@ -50,13 +27,13 @@ fn followed(group: &TestGroup, n: usize, first: &Trust) -> Trust {
 async fn a_lost_replica_is_replaced_under_a_new_id() {
     let mut group = TestGroup::start(4).await;
     let first = Trust::clone(&group.node(0).trust());
-    let before = write(group.node(0), "before").await;
+    let before = write(group.node(0), "table/t", "before").await;
     let lost = group.leader().await;
     group.crash(lost);
     let asked = (lost + 1) % 4;
     let new = group.join(asked, Some(lost)).await.unwrap();
     group.node(new).ready().await.unwrap();
-    assert_eq!(last(group.node(new)).await, Some(0));
+    assert_eq!(last(group.node(new), "table/t").await, Some(0));
     let names = |node: &Node| -> Vec<String> {
         node.members()
             .unwrap()
@@ -68,7 +45,7 @@ async fn a_lost_replica_is_replaced_under_a_new_id() {
     assert!(names(group.node(new)).contains(&"n5".to_owned()));
     // three of the four are needed now, and the new one is among them
     group.crash((lost + 2) % 4);
-    let receipt = write(group.node(new), "after").await;
+    let receipt = write(group.node(new), "table/t", "after").await;
     receipt.verify(&group.node(asked).trust()).unwrap();
     assert!(receipt.verify(&first).is_err(), "two of the founders cannot certify");
     receipt.verify(&followed(&group, asked, &first)).unwrap();
@@ -80,8 +57,8 @@ async fn a_lost_replica_is_replaced_under_a_new_id() {
         group.crash(n);
         group.restart(n).await.unwrap();
     }
-    write(group.node(asked), "again").await;
-    assert_eq!(last(group.node(new)).await, Some(2));
+    write(group.node(asked), "table/t", "again").await;
+    assert_eq!(last(group.node(new), "table/t").await, Some(2));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -94,7 +71,7 @@ async fn members_come_one_by_one_and_go_the_leader_too() {
     .await;
     let first = Trust::clone(&group.node(0).trust());
     for n in 0..40 {
-        write(group.node(0), &n.to_string()).await;
+        write(group.node(0), "table/t", &n.to_string()).await;
     }
     // what the logs have given up comes as leaves, and the changes before with it
     for n in [2, 3] {
@@ -102,7 +79,7 @@ async fn members_come_one_by_one_and_go_the_leader_too() {
         assert_eq!(joined, n);
         group.node(n).ready().await.unwrap();
         for more in 0..20 {
-            write(group.node(n), &format!("{n} {more}")).await;
+            write(group.node(n), "table/t", &format!("{n} {more}")).await;
         }
     }
     assert_eq!(group.node(3).certified().await.quorum, "replicas (3 of n1 n2 n3 n4)");
@@ -113,17 +90,20 @@ async fn members_come_one_by_one_and_go_the_leader_too() {
         ..Change::default()
     };
     group.change(there, &change).await.unwrap();
-    write(group.node(there), "without it").await;
+    write(group.node(there), "table/t", "without it").await;
     group.crash(leader);
-    write(group.node(there), "still").await;
+    write(group.node(there), "table/t", "still").await;
     let count = group.node(there).members().unwrap().count();
     assert_eq!(count, 3);
     // an id is never given again
     let new = group.join(there, None).await.unwrap();
     group.node(new).ready().await.unwrap();
-    let receipt = write(group.node(new), "with another").await;
+    let receipt = write(group.node(new), "table/t", "with another").await;
     receipt.verify(&followed(&group, new, &first)).unwrap();
-    assert_eq!(last(group.node(there)).await, last(group.node(new)).await);
+    assert_eq!(
+        last(group.node(there), "table/t").await,
+        last(group.node(new), "table/t").await
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -182,5 +162,5 @@ async fn a_change_that_the_members_cannot_make_is_refused_and_changes_nothing() 
     assert_eq!(node.certified().await.size.0, 0);
     drop(node);
     group.crash(3);
-    write(group.node(0), "it goes on").await;
+    write(group.node(0), "table/t", "it goes on").await;
 }

@@ -18,10 +18,11 @@ use dab_ledger::testing::statement;
 use dab_ledger::witness::{ANSWER_BYTES_MAX, HttpAnswer, Witness, WitnessConfig, WitnessHttp, router};
 use dab_proof::epoch::{follow_changes, parse_changes};
 use dab_proof::note::VerifierKey;
-use dab_proof::receipt::Receipt;
 use dab_proof::trust::Trust;
 use tokio::sync::watch;
 use tower::ServiceExt;
+
+use crate::writing::write;
 
 /// A witness in this process, which may be away, and counts who asks.
 #[derive(Clone, Debug)]
@@ -163,23 +164,6 @@ async fn a_node_alone_certifies_with_its_witness_and_not_without() {
     assert_eq!(again[0].index.0, 1);
 }
 
-async fn write(node: &Node, body: &str) -> Receipt {
-    let head = node.head(&"table/t".parse().unwrap()).await.unwrap();
-    let (sequence, parent) = head.map_or((0, None), |head| (head.sequence + 1, Some(head.leaf_hash)));
-    let statements = vec![statement(
-        node.origin(),
-        node.writer(),
-        "table/t",
-        sequence,
-        parent,
-        body,
-    )];
-    match node.notarize(Proposal { statements }).await.unwrap() {
-        Outcome::Certified(mut receipts) => receipts.remove(0),
-        Outcome::Conflict(conflict) => panic!("a conflict: {conflict:?}"),
-    }
-}
-
 fn engage(witness: &Nearby) -> Change {
     Change {
         engages: Some(witness.at()),
@@ -215,7 +199,7 @@ async fn the_leader_asks_whom_the_epoch_names_and_nobody_else_whoever_comes_and_
     let ask = |node: &Node| node.ask_witnesses(Arc::clone(&reach), Arc::new(SystemClock));
     group.running().for_each(|node| ask(node));
     let first = group.files_of_trust(0);
-    let before = write(group.node(0), "before").await;
+    let before = write(group.node(0), "table/t", "before").await;
     assert_eq!(one.asked() + two.asked(), 0);
 
     // a replica that is away meanwhile has it all to learn
@@ -231,7 +215,7 @@ async fn the_leader_asks_whom_the_epoch_names_and_nobody_else_whoever_comes_and_
     one.is_away.send_replace(true);
     let size = group.node(asked).certified().await.size;
     let node = Arc::clone(group.node(asked));
-    let waiting = tokio::spawn(async move { write(&node, "with one").await });
+    let waiting = tokio::spawn(async move { write(&node, "table/t", "with one").await });
     one.asked_again().await;
     one.asked_again().await;
     assert_eq!(
@@ -263,10 +247,10 @@ async fn the_leader_asks_whom_the_epoch_names_and_nobody_else_whoever_comes_and_
     let mut group = Arc::into_inner(group).unwrap().into_inner();
     assert_eq!(outside(group.node(asked)).await, ["w2.example"]);
     // whoever follows the leader's epochs has heard by the time that another leaf is certified
-    write(group.node(asked), "with two").await;
+    write(group.node(asked), "table/t", "with two").await;
     let left_alone = one.asked();
     for body in ["still", "and still"] {
-        write(group.node(asked), body).await;
+        write(group.node(asked), "table/t", body).await;
     }
     assert_eq!(one.asked(), left_alone, "a witness that was dismissed is asked");
 
@@ -276,7 +260,7 @@ async fn the_leader_asks_whom_the_epoch_names_and_nobody_else_whoever_comes_and_
     group.node(away).ready().await.unwrap();
     let leader = group.leader().await;
     group.crash(leader);
-    write(group.node(away), "under another leader").await;
+    write(group.node(away), "table/t", "under another leader").await;
     assert_eq!(outside(group.node(away)).await, ["w2.example"]);
     group.restart(leader).await.unwrap();
     ask(group.node(leader));
@@ -284,7 +268,7 @@ async fn the_leader_asks_whom_the_epoch_names_and_nobody_else_whoever_comes_and_
     // the last one goes: the members certify by themselves
     group.change(away, &dismiss(&two)).await.unwrap();
     two.is_away.send_replace(true);
-    let last = write(group.node(away), "without").await;
+    let last = write(group.node(away), "table/t", "without").await;
     assert_eq!(group.node(away).certified().await.quorum, "replicas (3 of n1 n2 n3 n4)");
     // who knew the beginning can follow to the end, and is not taken there unasked
     let [policy, writers] = first;
@@ -326,10 +310,10 @@ async fn of_two_witnesses_one_may_be_lost_and_is_replaced_without_its_word() {
         dismisses: Some(one.at().key),
         ..engage(&three)
     };
-    write(group.node(2), "without one").await;
+    write(group.node(2), "table/t", "without one").await;
     group.change(3, &replaced).await.unwrap();
     two.is_away.send_replace(true);
-    write(group.node(0), "by three alone").await;
+    write(group.node(0), "table/t", "by three alone").await;
     assert_eq!(outside(group.node(0)).await, ["w3.example"]);
     // in its place, as the policy has them
     let policy = String::from_utf8(group.files_of_trust(0)[0].clone()).unwrap();

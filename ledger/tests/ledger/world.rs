@@ -1,11 +1,13 @@
 //! Checks the whole world after a step: nothing acknowledged is lost, nothing is doubled, and an auditor agrees.
 
-use dab_ledger::notary::{Notary, Outcome, Proposal, Statement};
+use dab_ledger::notary::Statement;
 use dab_ledger::reader::LedgerReader;
 use dab_ledger::testing::TestLedger;
 use dab_proof::receipt::Receipt;
 use dab_proof::report::Verdict;
 use dab_proof::tree::LeafIndex;
+
+use crate::writing::notarize;
 
 /// What a client was told.
 #[derive(Clone, Debug)]
@@ -23,13 +25,7 @@ pub(crate) async fn acknowledge(ledger: &TestLedger, subject: &str, body: &str) 
 
 /// Proposes a statement, new or not, which must be certified.
 pub(crate) async fn notarize_again(ledger: &TestLedger, statement: &Statement) -> Receipt {
-    let proposal = Proposal {
-        statements: vec![statement.clone()],
-    };
-    match ledger.node().notarize(proposal).await.unwrap() {
-        Outcome::Certified(mut receipts) => receipts.remove(0),
-        Outcome::Conflict(conflict) => panic!("a conflict: {conflict:?}"),
-    }
+    notarize(ledger.node(), statement.clone()).await.unwrap()
 }
 
 /// Every acknowledged leaf stands where its receipt says, a retry finds it there, there is nothing else, and a full

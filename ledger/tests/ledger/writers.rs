@@ -4,17 +4,17 @@ use dab_ledger::Error;
 use dab_ledger::approval::{apply_change, approve, draft, review, writers};
 use dab_ledger::epoch::{Change, NewWriter};
 use dab_ledger::node::{Node, NodeConfig};
-use dab_ledger::notary::{Notary, Outcome, Proposal};
 use dab_ledger::peer::ReplicaId;
 use dab_ledger::reader::LedgerReader;
+use dab_ledger::testing::TestLedger;
 use dab_ledger::testing::group::TestGroup;
-use dab_ledger::testing::{TestLedger, statement};
 use dab_proof::epoch::{follow_changes, parse_changes};
-use dab_proof::leaf::Subject;
 use dab_proof::note::SigningKey;
 use dab_proof::receipt::Receipt;
 use dab_proof::report::Verdict;
 use dab_proof::trust::Trust;
+
+use crate::writing::{next, notarize};
 
 fn backup() -> SigningKey {
     SigningKey::generate("backup", &[60; 32]).unwrap()
@@ -38,13 +38,7 @@ fn revoke(key: &SigningKey) -> Change {
 }
 
 async fn write_as(node: &Node, key: &SigningKey, subject: &str, body: &str) -> Result<Receipt, Error> {
-    let head = node.head(&subject.parse::<Subject>().unwrap()).await.unwrap();
-    let (sequence, parent) = head.map_or((0, None), |head| (head.sequence + 1, Some(head.leaf_hash)));
-    let statements = vec![statement(node.origin(), key, subject, sequence, parent, body)];
-    match node.notarize(Proposal { statements }).await? {
-        Outcome::Certified(mut receipts) => Ok(receipts.remove(0)),
-        Outcome::Conflict(conflict) => panic!("a conflict: {conflict:?}"),
-    }
+    notarize(node, next(node, key, subject, body).await).await
 }
 
 #[track_caller]

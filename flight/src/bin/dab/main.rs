@@ -32,6 +32,7 @@ mod running_node;
 mod sandbox;
 mod serve;
 mod sql;
+mod stopping;
 mod verify;
 mod witness;
 mod writer;

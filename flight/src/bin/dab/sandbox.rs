@@ -12,12 +12,13 @@
 //! password and certificate authority serve at all of them.
 
 mod ports;
+mod process;
 mod witness;
 
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{ExitStatus, Stdio};
+use std::process::ExitStatus;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -27,14 +28,14 @@ use dab_ledger::founding::{self, Founding};
 use dab_ledger::members::{Candidate, Members};
 use dab_ledger::node::NodeConfig;
 use futures::future::select_all;
-use tokio::process::{Child, ChildStdin, Command};
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::cli::SandboxArgs;
 use crate::data_dir::DataDir;
 use crate::output::print_line;
 use crate::program::{program, shell_word};
+use crate::stopping::StopSignals;
 use ports::Ports;
+use process::{Process, Program};
 use witness::SandboxWitness;
 
 /// Nodes of a new sandbox: the fewest of which one may be faulty.
@@ -56,13 +57,7 @@ const SHARED_FILES: [(&str, Access); 4] = [
 
 pub(crate) async fn run(args: SandboxArgs) -> Result<()> {
     let sandbox = Sandbox::open(&args)?;
-    let mut running = Vec::new();
-    for node in &sandbox.nodes {
-        running.push(node.start(&sandbox.tables())?);
-    }
-    if let Some(witness) = &sandbox.witness {
-        running.push(witness.start()?);
-    }
+    let mut running = sandbox.programs().map(Program::start).collect::<Result<Vec<_>>>()?;
     let mut stop = StopSignals::new()?;
     let ended = sandbox.say_and_watch(&mut running, &mut stop).await;
     for process in &mut running {
@@ -85,28 +80,6 @@ pub(crate) async fn run(args: SandboxArgs) -> Result<()> {
     ended
 }
 
-/// What tells the sandbox to stop. Listening goes on until it has: who asks twice does not want to wait.
-struct StopSignals {
-    interrupt: Signal,
-    terminate: Signal,
-}
-
-impl StopSignals {
-    fn new() -> Result<Self> {
-        Ok(Self {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-        })
-    }
-
-    async fn wait(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-        }
-    }
-}
-
 struct Sandbox {
     dir: PathBuf,
     members: Members,
@@ -118,19 +91,9 @@ struct Sandbox {
 
 /// One node, running or not.
 struct SandboxNode {
-    name: String,
     dir: DataDir,
-    log: PathBuf,
-    listen: SocketAddr,
     audit_listen: SocketAddr,
-}
-
-/// A process of the sandbox: a node's, or the witness's.
-struct Process {
-    name: String,
-    child: Child,
-    /// Held here, since waiting for a child closes its own.
-    stdin: Option<ChildStdin>,
+    program: Program,
 }
 
 impl Sandbox {
@@ -145,7 +108,7 @@ impl Sandbox {
             );
         }
         durable::create_private_dir(dir)?;
-        durable::create_private_dir(&dir.join("tables"))?;
+        durable::create_private_dir(&tables_of(dir))?;
         let mut ports = Ports::new(args.base_port);
         let founding = match read_founding(dir)? {
             Some(founding) => founding,
@@ -171,13 +134,8 @@ impl Sandbox {
         for (number, member) in (0..).zip(members.iter()) {
             let data = DataDir::open(&dir.join(&member.is.name))?;
             founding::join(&NodeConfig::in_dir(data.path()), &founding)?;
-            nodes.push(SandboxNode {
-                name: member.is.name.clone(),
-                log: log_of(dir, &member.is.name),
-                dir: data,
-                listen: ports.address(number, 0)?,
-                audit_listen: ports.address(number, 1)?,
-            });
+            let addresses = [ports.address(number, 0)?, ports.address(number, 1)?];
+            nodes.push(SandboxNode::new(dir, &member.is.name, data, addresses));
         }
         let first = nodes[0].dir.path().to_owned();
         let sandbox = Self {
@@ -191,8 +149,10 @@ impl Sandbox {
         Ok(sandbox)
     }
 
-    fn tables(&self) -> PathBuf {
-        self.dir.join("tables")
+    /// The nodes' programs, then the witness's.
+    fn programs(&self) -> impl Iterator<Item = &Program> {
+        let nodes = self.nodes.iter().map(|node| &node.program);
+        nodes.chain(self.witness.iter().map(|witness| &witness.program))
     }
 
     /// Gives every node the first one's certificate authority and users.
@@ -237,12 +197,10 @@ impl Sandbox {
 
     async fn wait_for_all(&self, running: &mut [Process]) -> Result<()> {
         loop {
-            for process in running.iter_mut() {
+            for (process, program) in running.iter_mut().zip(self.programs()) {
                 // without it the others may wait for a quorum for ever
                 if let Some(status) = process.child.try_wait()? {
-                    let said = fs::read_to_string(self.log_of(&process.name)).unwrap_or_default();
-                    let last = said.lines().last().unwrap_or("it said nothing");
-                    bail!("{} ended ({status}): {last}", process.name);
+                    bail!("{} ended ({status}): {}", process.name, program.last_words());
                 }
             }
             let mut all_serve = true;
@@ -266,31 +224,23 @@ impl Sandbox {
         );
         for (node, process) in self.nodes.iter().zip(running) {
             let url = node.dir.endpoint()?.unwrap_or_default();
-            let pid = process.child.id().unwrap_or_default();
-            print_line!(
-                "  {:<3} pid {pid:<7} {url}  audit https://{}",
-                node.name,
-                node.audit_listen
-            );
+            let (name, pid) = (&process.name, process.pid());
+            print_line!("  {name:<3} pid {pid:<7} {url}  audit https://{}", node.audit_listen);
         }
         if let (Some(witness), Some(process)) = (&self.witness, running.get(self.nodes.len())) {
-            let pid = process.child.id().unwrap_or_default();
-            print_line!("  witness pid {pid:<7} http://{}, has to cosign too", witness.listen);
+            let (pid, listen) = (process.pid(), witness.listen);
+            print_line!("  witness pid {pid:<7} http://{listen}, has to cosign too");
         }
         let data = |node: &SandboxNode| shell_word(node.dir.path());
         let (first, last) = (&self.nodes[0], &self.nodes[self.nodes.len() - 1]);
-        print_line!("tables  {}, shared by all", self.tables().display());
+        print_line!("tables  {}, shared by all", tables_of(&self.dir).display());
         print_line!(
             "user    admin at every node, password in {}",
             first.dir.admin_token().display()
         );
         print_line!("query   {dab} sql --data {}", data(first));
         print_line!("look    {dab} node status --data {}", data(last));
-        let pid = running
-            .first()
-            .and_then(|process| process.child.id())
-            .unwrap_or_default();
-        print_line!("break   kill -9 {pid}");
+        print_line!("break   kill -9 {}", running.first().map_or(0, Process::pid));
         print_line!("Ctrl-C stops them all, once more at once");
         Ok(())
     }
@@ -298,79 +248,48 @@ impl Sandbox {
     fn say_ended(&self, name: &str, status: Option<ExitStatus>, running: &[Process]) -> Result<()> {
         let how = status.map_or_else(|| "nobody knows how".to_owned(), |status| status.to_string());
         print_line!("{name} ended ({how})");
-        let again = |arguments: Vec<String>| {
-            print_line!("  it is started again by: {} {}", program(), arguments.join(" "));
-            anyhow::Ok(())
-        };
-        let Some(node) = self.nodes.iter().find(|node| node.name == name) else {
+        if self
+            .witness
+            .as_ref()
+            .is_some_and(|witness| witness.program.name == name)
+        {
             print_line!("  nothing is certified until it runs again");
-            return self
-                .witness
-                .as_ref()
-                .map_or(Ok(()), |witness| again(witness.command_line()));
-        };
-        let left = running
-            .iter()
-            .filter(|process| self.nodes.iter().any(|node| node.name == process.name))
-            .count();
-        if left < self.members.quorum() {
-            // of those that were started again beside it the sandbox knows nothing
-            print_line!(
-                "  {left} of those started here run on: nothing is certified unless {} run in all",
-                self.members.quorum()
-            );
+        } else {
+            let is_node = |process: &&Process| self.nodes.iter().any(|node| node.program.name == process.name);
+            let left = running.iter().filter(is_node).count();
+            if left < self.members.quorum() {
+                // of those that were started again beside it the sandbox knows nothing
+                print_line!(
+                    "  {left} of those started here run on: nothing is certified unless {} run in all",
+                    self.members.quorum()
+                );
+            }
         }
-        again(node.command_line(&self.tables()))
-    }
-
-    fn log_of(&self, name: &str) -> PathBuf {
-        log_of(&self.dir, name)
+        if let Some(program) = self.programs().find(|program| program.name == name) {
+            print_line!("  it is started again by: {}", program.command_line());
+        }
+        Ok(())
     }
 }
 
 impl SandboxNode {
-    fn arguments(&self, tables: &Path) -> Vec<PathBuf> {
-        let mut arguments: Vec<PathBuf> = vec!["serve".into(), "--data".into(), self.dir.path().into()];
-        arguments.extend(["--tables".into(), tables.into()]);
-        arguments.extend(["--listen".into(), self.listen.to_string().into()]);
-        arguments.extend(["--audit-listen".into(), self.audit_listen.to_string().into()]);
-        arguments
-    }
-
-    fn command_line(&self, tables: &Path) -> Vec<String> {
-        self.arguments(tables).iter().map(|word| shell_word(word)).collect()
-    }
-
-    fn start(&self, tables: &Path) -> Result<Process> {
-        Process::start(&self.name, &self.log, self.arguments(tables))
+    fn new(sandbox: &Path, name: &str, dir: DataDir, [listen, audit_listen]: [SocketAddr; 2]) -> Self {
+        let mut arguments: Vec<PathBuf> = vec!["serve".into(), "--data".into(), dir.path().into()];
+        arguments.extend(["--tables".into(), tables_of(sandbox)]);
+        arguments.extend(["--listen".into(), listen.to_string().into()]);
+        arguments.extend(["--audit-listen".into(), audit_listen.to_string().into()]);
+        let program = Program::new(sandbox, name, arguments);
+        Self {
+            dir,
+            audit_listen,
+            program,
+        }
     }
 }
 
-impl Process {
-    /// Starts this program with other arguments; what it says goes into `log`.
-    fn start(name: &str, log: &Path, arguments: Vec<PathBuf>) -> Result<Self> {
-        let said = fs::File::create(log).with_context(|| format!("cannot write {}", log.display()))?;
-        let mut child = Command::new(std::env::current_exe().context("cannot find this program")?)
-            .args(arguments)
-            .arg("--until-stdin-ends")
-            .stdin(Stdio::piped())
-            .stdout(said.try_clone()?)
-            .stderr(said)
-            // a group of its own: Ctrl-C is for the sandbox, which tells the others
-            .process_group(0)
-            .spawn()
-            .with_context(|| format!("cannot start {name}"))?;
-        Ok(Self {
-            name: name.to_owned(),
-            stdin: child.stdin.take(),
-            child,
-        })
-    }
-
-    /// Has it stop in order: the end of its standard input tells it to, also where this process is killed.
-    fn stop(&mut self) {
-        self.stdin = None;
-    }
+/// The folder of tables that all share.
+fn tables_of(sandbox: &Path) -> PathBuf {
+    sandbox.join("tables")
 }
 
 fn read_founding(dir: &Path) -> Result<Option<Founding>> {
@@ -410,9 +329,4 @@ fn found(dir: &Path, args: &SandboxArgs, ports: &mut Ports) -> Result<Founding> 
     let founding = Founding::new(&origin, candidates, witnesses)?;
     durable::write(&dir.join("founding"), founding.to_text().as_bytes(), Access::Owner)?;
     Ok(founding)
-}
-
-/// What a process of the sandbox has said.
-fn log_of(dir: &Path, name: &str) -> PathBuf {
-    dir.join(format!("{name}.log"))
 }

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::ServeArgs;
 use crate::data_dir::DataDir;
 use crate::memory;
 use crate::output::print_line;
 use crate::running_node::RunningNode;
+use crate::stopping::{StopSignals, stdin_ended};
 
 /// Time that answers have to reach their clients when the node has failed.
 const FAREWELL: Duration = Duration::from_secs(5);
@@ -29,15 +29,6 @@ pub(crate) async fn run(args: ServeArgs) -> Result<()> {
     until_interrupted(node, ended).await
 }
 
-/// Ends when standard input does, if it `is_watched`.
-pub(crate) async fn stdin_ended(is_watched: bool) {
-    if !is_watched {
-        return std::future::pending().await;
-    }
-    // nobody writes to it; an error is as good as an end
-    let _ = tokio::io::copy(&mut tokio::io::stdin(), &mut tokio::io::sink()).await;
-}
-
 fn say_where(node: &RunningNode, dir: &DataDir) -> Result<()> {
     print_line!("Flight SQL  {}", node.url);
     print_line!("audit       {}", node.audit_url);
@@ -50,11 +41,9 @@ fn say_where(node: &RunningNode, dir: &DataDir) -> Result<()> {
 /// Serves until SIGINT, SIGTERM or `ended`, then stops in order; a second signal ends the process at once, which loses
 /// nothing that was acknowledged.
 pub(crate) async fn until_interrupted(mut node: RunningNode, ended: impl Future<Output = ()>) -> Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut stop = StopSignals::new()?;
     tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+        () = stop.wait() => {}
         () = ended => {}
         error = node.failed() => {
             // Those who wait for a commit hear that its outcome is unknown; a connection that just breaks would look to
@@ -67,7 +56,6 @@ pub(crate) async fn until_interrupted(mut node: RunningNode, ended: impl Future<
     eprintln!("stopping: statements under way may finish; once more stops at once");
     tokio::select! {
         stopped = node.stop() => stopped,
-        _ = terminate.recv() => bail!("stopped at once"),
-        _ = interrupt.recv() => bail!("stopped at once"),
+        () = stop.wait() => bail!("stopped at once"),
     }
 }

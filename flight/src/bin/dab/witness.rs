@@ -14,10 +14,9 @@ use dab_proof::files::read_trust;
 use dab_proof::note::VerifierKey;
 use dab_proof::report::escape;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
 
 use crate::output::print_line;
-use crate::serve::stdin_ended;
+use crate::stopping::{StopSignals, stdin_ended};
 
 /// Connections open at once, and from one address: ledgers are few, and each keeps one. Few enough from one address that
 /// many have to come together to take them all.
@@ -117,12 +116,10 @@ pub(crate) async fn run(args: WitnessArgs) -> Result<()> {
     let witness = Arc::new(opened.context("cannot start the witness")?);
     announce(&witness, &url);
     // Before anybody is answered: a signal in between would find nobody who listens for it.
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut signals = StopSignals::new()?;
     let stop = async move {
         tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
+            () = signals.wait() => {}
             () = stdin_ended(args.until_stdin_ends) => {}
         }
     };

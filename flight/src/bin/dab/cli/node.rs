@@ -134,18 +134,25 @@ pub(crate) struct NodeListArgs {
     pub(crate) data: DataArg,
 }
 
+/// Where a draft is made, and where it goes.
 #[derive(Debug, Args)]
-pub(crate) struct NodeAddArgs {
+pub(crate) struct DraftArgs {
     #[command(flatten)]
     pub(crate) data: DataArg,
-
-    /// The member that leaves at the same time, by name or id
-    #[arg(long, value_name = "NAME")]
-    pub(crate) replaces: Option<String>,
 
     /// Where to write the draft
     #[arg(short, long, value_name = "FILE", default_value = CHANGE)]
     pub(crate) output: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct NodeAddArgs {
+    #[command(flatten)]
+    pub(crate) draft: DraftArgs,
+
+    /// The member that leaves at the same time, by name or id
+    #[arg(long, value_name = "NAME")]
+    pub(crate) replaces: Option<String>,
 
     /// The file with the line that `dab node keys` printed on the new machine
     #[arg(value_name = "LINE")]
@@ -155,11 +162,7 @@ pub(crate) struct NodeAddArgs {
 #[derive(Debug, Args)]
 pub(crate) struct NodeRemoveArgs {
     #[command(flatten)]
-    pub(crate) data: DataArg,
-
-    /// Where to write the draft
-    #[arg(short, long, value_name = "FILE", default_value = CHANGE)]
-    pub(crate) output: PathBuf,
+    pub(crate) draft: DraftArgs,
 
     /// The member that leaves, by name or id
     #[arg(value_name = "NAME")]
@@ -180,15 +183,11 @@ pub(crate) enum NodeWitnessVerb {
 #[derive(Debug, Args)]
 pub(crate) struct NodeWitnessAddArgs {
     #[command(flatten)]
-    pub(crate) data: DataArg,
+    pub(crate) draft: DraftArgs,
 
     /// The witness that goes at the same time, by the name of its key or by the key
     #[arg(long, value_name = "NAME")]
     pub(crate) replaces: Option<String>,
-
-    /// Where to write the draft
-    #[arg(short, long, value_name = "FILE", default_value = CHANGE)]
-    pub(crate) output: PathBuf,
 
     #[command(flatten)]
     pub(crate) witness_ca: WitnessCaArg,
@@ -205,11 +204,7 @@ pub(crate) struct NodeWitnessAddArgs {
 #[derive(Debug, Args)]
 pub(crate) struct NodeWitnessRemoveArgs {
     #[command(flatten)]
-    pub(crate) data: DataArg,
-
-    /// Where to write the draft
-    #[arg(short, long, value_name = "FILE", default_value = CHANGE)]
-    pub(crate) output: PathBuf,
+    pub(crate) draft: DraftArgs,
 
     #[command(flatten)]
     pub(crate) witness_ca: WitnessCaArg,

@@ -26,7 +26,7 @@ pub(super) fn list(args: &NodeListArgs) -> Result<()> {
 }
 
 pub(super) fn add(args: &NodeAddArgs) -> Result<()> {
-    let dir = DataDir::open(&args.data.data)?;
+    let dir = DataDir::open(&args.draft.data.data)?;
     let text = fs::read_to_string(&args.line).with_context(|| format!("cannot read {}", args.line.display()))?;
     let candidate: Candidate = text
         .trim_end()
@@ -42,16 +42,16 @@ pub(super) fn add(args: &NodeAddArgs) -> Result<()> {
         joins: Some(candidate),
         ..Change::default()
     };
-    write_draft(&dir, &change, &args.output)
+    write_draft(&dir, &change, &args.draft.output)
 }
 
 pub(super) fn remove(args: &NodeRemoveArgs) -> Result<()> {
-    let dir = DataDir::open(&args.data.data)?;
+    let dir = DataDir::open(&args.draft.data.data)?;
     let change = Change {
         leaves: Some(id_of(&config(&dir), &args.name)?),
         ..Change::default()
     };
-    write_draft(&dir, &change, &args.output)
+    write_draft(&dir, &change, &args.draft.output)
 }
 
 pub(super) async fn sign(args: NodeApproveArgs) -> Result<()> {

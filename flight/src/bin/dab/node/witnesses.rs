@@ -42,7 +42,7 @@ fn list(args: &NodeListArgs) -> Result<()> {
 }
 
 async fn add(args: NodeWitnessAddArgs) -> Result<()> {
-    let (dir, ca) = (DataDir::open(&args.data.data)?, &args.witness_ca);
+    let (dir, ca) = (DataDir::open(&args.draft.data.data)?, &args.witness_ca);
     let now = witnesses(&config(&dir))?;
     let dismisses = args.replaces.map(|name| key_of(&now, &name)).transpose()?;
     let change = Change {
@@ -55,18 +55,18 @@ async fn add(args: NodeWitnessAddArgs) -> Result<()> {
     };
     check_engaged(&dir, change.engages.as_ref(), ca).await?;
     check_present(&dir, &now, ca).await?;
-    write_draft(&dir, &change, &args.output)
+    write_draft(&dir, &change, &args.draft.output)
 }
 
 async fn remove(args: NodeWitnessRemoveArgs) -> Result<()> {
-    let dir = DataDir::open(&args.data.data)?;
+    let dir = DataDir::open(&args.draft.data.data)?;
     let now = witnesses(&config(&dir))?;
     let change = Change {
         dismisses: Some(key_of(&now, &args.name)?),
         ..Change::default()
     };
     check_present(&dir, &now, &args.witness_ca).await?;
-    write_draft(&dir, &change, &args.output)
+    write_draft(&dir, &change, &args.draft.output)
 }
 
 /// Has a witness that is to come cosign what is certified: without one that does, nothing would ever be certified again, and

@@ -10,25 +10,24 @@ use dab_ledger::epoch::WitnessAt;
 use dab_ledger::founding::Founding;
 use dab_ledger::witness::{Witness, WitnessConfig};
 
-use super::Process;
-use crate::program::shell_word;
+use super::process::Program;
 
 /// What its key is called.
 const NAME: &str = "witness.sandbox";
 
+/// Where it keeps that, and what it has cosigned.
+const DIR: &str = "witness";
+
 /// The witness, running or not.
 pub(super) struct SandboxWitness {
-    dir: PathBuf,
-    log: PathBuf,
-    /// Whose policy tells it which ledger it is to know.
-    trust: PathBuf,
     pub(super) listen: SocketAddr,
+    pub(super) program: Program,
 }
 
 /// Makes the key of a witness that will listen there.
 pub(super) fn make(dir: &Path, listen: SocketAddr) -> Result<WitnessAt> {
     let witness = Witness::open(WitnessConfig {
-        dir: dir.join("witness"),
+        dir: dir.join(DIR),
         name: Some(NAME.to_owned()),
         logs: Vec::new(),
         clock: Arc::new(SystemClock),
@@ -45,28 +44,14 @@ impl SandboxWitness {
             return Ok(None);
         };
         let address = witness.url.strip_prefix("http://").unwrap_or(&witness.url);
-        Ok(Some(Self {
-            dir: dir.join("witness"),
-            log: dir.join("witness.log"),
-            trust: first.join("trust"),
-            listen: address
-                .parse()
-                .with_context(|| format!("the founding has the witness {address}"))?,
-        }))
-    }
-
-    fn arguments(&self) -> Vec<PathBuf> {
-        let mut arguments: Vec<PathBuf> = vec!["witness".into(), "--state".into(), self.dir.clone()];
-        arguments.extend(["--trust".into(), self.trust.clone()]);
-        arguments.extend(["--listen".into(), self.listen.to_string().into()]);
-        arguments
-    }
-
-    pub(super) fn command_line(&self) -> Vec<String> {
-        self.arguments().iter().map(|word| shell_word(word)).collect()
-    }
-
-    pub(super) fn start(&self) -> Result<Process> {
-        Process::start("witness", &self.log, self.arguments())
+        let listen: SocketAddr = address
+            .parse()
+            .with_context(|| format!("the founding has the witness {address}"))?;
+        let mut arguments: Vec<PathBuf> = vec!["witness".into(), "--state".into(), dir.join(DIR)];
+        // its policy says which ledger it is to know
+        arguments.extend(["--trust".into(), first.join("trust")]);
+        arguments.extend(["--listen".into(), listen.to_string().into()]);
+        let program = Program::new(dir, "witness", arguments);
+        Ok(Some(Self { listen, program }))
     }
 }
