@@ -41,9 +41,7 @@ struct Names {
 impl Names {
     fn take(&mut self, name: &str) {
         self.all += 1;
-        if self.first.len() < LISTED_MAX || self.first.last().is_some_and(|last| name < last.as_str()) {
-            self.first.insert(name.to_owned());
-        }
+        self.first.insert(name.to_owned());
         if self.first.len() > LISTED_MAX {
             self.first.pop_last();
         }

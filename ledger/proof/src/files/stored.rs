@@ -27,3 +27,20 @@ impl Stored for DirSource {
         found.map(name).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folder_that_is_not_there_is_empty_and_one_that_cannot_be_listed_is_not() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("file"), "").unwrap();
+        std::os::unix::fs::symlink("loop", dir.path().join("loop")).unwrap();
+        let source = DirSource::new(dir.path());
+        assert_eq!(source.list_stored("nothing").unwrap(), Vec::<String>::new());
+        assert_eq!(source.list_stored("file").unwrap(), Vec::<String>::new());
+        assert!(matches!(source.list_stored("loop"), Err(Error::Unavailable { .. })));
+        assert_eq!(source.list_stored(".").unwrap().len(), 2);
+    }
+}
