@@ -1,13 +1,17 @@
 //! Where a node listens, over which data, and what the other verbs do where none runs.
 
 use std::fs;
-use std::net::TcpListener;
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 
 use dab_tests::command::{self, Output, dab};
 use dab_tests::server::Server;
 
-use crate::scene::{FAILED, USAGE, expect_complaint};
+use crate::scene::{FAILED, Scene, USAGE, expect_complaint};
 
 #[test]
 fn a_node_that_cannot_listen_or_must_not_says_why() {
@@ -82,6 +86,31 @@ fn a_node_that_cannot_be_reached_is_named_once() {
     }
 }
 
+/// The words of a broken pipe are those of a reader that has seen enough of the output, which is no failure.
+#[test]
+fn a_connection_that_breaks_is_told_wherever_it_breaks() {
+    let scene = Scene::new();
+    let ask_over = |bytes_max: usize| {
+        let relay = Relay::start(scene.server.url(), bytes_max);
+        let output = scene.server.dab(&["sql", "--url", &relay.url, "-c", "SELECT 1 AS x"]);
+        (output, relay.passed.load(Ordering::SeqCst))
+    };
+    let (whole, bytes) = ask_over(usize::MAX);
+    whole.expect_code(0);
+    for eighths in 0..=4 {
+        let (output, passed) = ask_over(bytes * eighths / 8);
+        assert!(passed < bytes, "{passed} of {bytes} bytes were sent");
+        let output = output.expect_code(FAILED);
+        assert!(
+            output.stderr.starts_with("error: "),
+            "after {passed} of {bytes} bytes: {}",
+            output.words()
+        );
+        expect_complaint(&output, &[]);
+    }
+    scene.server.stop();
+}
+
 #[test]
 fn a_second_node_over_one_data_directory_is_refused() {
     let folder = tempfile::tempdir().expect("the tests have a folder for temporary files");
@@ -140,4 +169,51 @@ fn a_verb_that_asks_makes_no_data_directory_and_one_that_brings_data_says_that_i
     assert_eq!(times(command::dab_at(&data, &load).expect_code(0)), 1, "it is said");
     assert_eq!(times(command::dab_at(&data, &load).expect_code(0)), 0, "once");
     command::dab_at(&data, &["history", "t"]).expect_code(0);
+}
+
+/// Stands between a client and a node, until it has passed on so many bytes to the node: then it breaks the connection, and
+/// every further one.
+struct Relay {
+    url: String,
+    passed: Arc<AtomicUsize>,
+}
+
+impl Relay {
+    fn start(url: &str, bytes_max: usize) -> Self {
+        let (scheme, node) = url.split_once("://").expect("a URL has a scheme");
+        let node = node.to_owned();
+        let listener = TcpListener::bind("127.0.0.1:0").expect("the loopback address has a free port");
+        let address = listener.local_addr().expect("a bound listener has an address");
+        let passed = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&passed);
+        // it ends with the test's process, as what it waits for never comes
+        thread::spawn(move || {
+            for client in listener.incoming().map_while(Result::ok) {
+                let node = TcpStream::connect(&node).expect("the node takes connections");
+                let ends = [client.try_clone(), node.try_clone()].map(|end| end.expect("a socket has two handles"));
+                let back = thread::spawn(move || std::io::copy(&mut &ends[1], &mut &ends[0]).ok());
+                pass_on(&client, &node, bytes_max, &counted);
+                for end in [&client, &node] {
+                    let _ = end.shutdown(Shutdown::Both);
+                }
+                back.join().expect("the answers' thread ends");
+            }
+        });
+        let url = format!("{scheme}://{address}");
+        Self { url, passed }
+    }
+}
+
+/// Passes on what comes, up to `bytes_max` on all connections together.
+fn pass_on(mut from: &TcpStream, mut to: &TcpStream, bytes_max: usize, passed: &AtomicUsize) {
+    let mut bytes = [0; 1024];
+    loop {
+        let left = bytes_max.saturating_sub(passed.load(Ordering::SeqCst)).min(bytes.len());
+        match from.read(&mut bytes[..left]) {
+            Ok(count) if count > 0 && to.write_all(&bytes[..count]).is_ok() => {
+                passed.fetch_add(count, Ordering::SeqCst)
+            }
+            _ => return,
+        };
+    }
 }

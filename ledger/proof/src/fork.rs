@@ -1,7 +1,7 @@
 //! Two checkpoints of one ledger that cannot both be true. What is kept of such a fork is enough for anybody to check it.
 //!
 //! Two roots for one size contradict each other as they stand. For two sizes it takes what the newer tree looked like at
-//! the older size, and a consistency proof that it did (`PrefixProof`), as text:
+//! the older size, and a consistency proof that it did (`ForkProof`), as text:
 //!
 //! ```text
 //! dab/fork-proof/v1
@@ -22,8 +22,8 @@ use crate::source::Source;
 use crate::tile::hash_from_tiles;
 use crate::tree::{PROOF_HASHES_MAX, TreeSize, range_hash};
 
-/// Bytes of the longest text of a `PrefixProof`.
-pub const PREFIX_PROOF_BYTES_MAX: usize = 4096;
+/// Bytes of the longest text of a `ForkProof`.
+pub const FORK_PROOF_BYTES_MAX: usize = 4096;
 
 const WHAT: &str = "fork proof";
 const HEADER: &str = "dab/fork-proof/v1";
@@ -34,12 +34,12 @@ pub enum Relation {
     /// The larger tree extends the smaller one.
     Consistent,
     /// Both cannot be true. For two sizes, with the proof; two roots for one size need none.
-    Contradictory(Option<PrefixProof>),
+    Contradictory(Option<ForkProof>),
 }
 
 /// The root of a tree at an older size, with the proof that the tree grew from it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PrefixProof {
+pub struct ForkProof {
     /// The older size.
     pub size: TreeSize,
     /// The root there.
@@ -52,7 +52,7 @@ pub struct PrefixProof {
 /// the sizes are equal.
 ///
 /// # Errors
-/// `WrongOrigin` for two ledgers; those of `PrefixProof::from_tiles`: then nothing is known of the two.
+/// `WrongOrigin` for two ledgers; those of `ForkProof::from_tiles`: then nothing is known of the two.
 pub fn compare(first: &Checkpoint, second: &Checkpoint, tiles: &dyn Source) -> Result<Relation, Error> {
     check_origins(first, second)?;
     let (older, newer) = if first.size <= second.size {
@@ -67,7 +67,7 @@ pub fn compare(first: &Checkpoint, second: &Checkpoint, tiles: &dyn Source) -> R
             Relation::Contradictory(None)
         });
     }
-    let proof = PrefixProof::from_tiles(older.size, newer, tiles)?;
+    let proof = ForkProof::from_tiles(older.size, newer, tiles)?;
     Ok(if proof.root == older.root {
         Relation::Consistent
     } else {
@@ -75,27 +75,27 @@ pub fn compare(first: &Checkpoint, second: &Checkpoint, tiles: &dyn Source) -> R
     })
 }
 
-impl PrefixProof {
+impl ForkProof {
     /// Makes the proof from the tiles of the tree that `newer` speaks of; `size` is at most its size.
     ///
     /// # Errors
     /// `ProofRejected` when the tiles do not lead to the root of `newer`; `Missing` and `Malformed` for tiles that are not
     /// what they should be, and those of `tiles`.
-    pub fn from_tiles(size: TreeSize, newer: &Checkpoint, tiles: &dyn Source) -> Result<PrefixProof, Error> {
+    pub fn from_tiles(size: TreeSize, newer: &Checkpoint, tiles: &dyn Source) -> Result<ForkProof, Error> {
         let mut node = |level, index| hash_from_tiles(tiles, newer.size, level, index);
         let root = range_hash(0, size.0, &mut node)?;
         let hashes = consistency::prove(size, newer.size, &mut node)?;
-        let proof = PrefixProof { size, root, hashes };
+        let proof = ForkProof { size, root, hashes };
         proof.verify(newer)?;
         Ok(proof)
     }
 
     /// What a consistency proof for the tree of `newer` itself shows of it at `size`; none when it does not lead to
     /// `newer`, or shows nothing of the older size.
-    pub fn from_consistency(size: TreeSize, newer: &Checkpoint, hashes: &[Hash]) -> Option<PrefixProof> {
+    pub fn from_consistency(size: TreeSize, newer: &Checkpoint, hashes: &[Hash]) -> Option<ForkProof> {
         let root = consistency::older_root(size, newer.size, &newer.root, hashes)?;
         let hashes = hashes.to_vec();
-        Some(PrefixProof { size, root, hashes })
+        Some(ForkProof { size, root, hashes })
     }
 
     /// Checks that the tree of `newer` had this root at this size.
@@ -119,9 +119,9 @@ impl PrefixProof {
     ///
     /// # Errors
     /// `TooLarge`, `Malformed`.
-    pub fn parse(bytes: &[u8]) -> Result<PrefixProof, Error> {
+    pub fn parse(bytes: &[u8]) -> Result<ForkProof, Error> {
         let malformed = |reason: &str| Error::malformed(WHAT, reason);
-        Error::check_size(WHAT, bytes.len(), PREFIX_PROOF_BYTES_MAX)?;
+        Error::check_size(WHAT, bytes.len(), FORK_PROOF_BYTES_MAX)?;
         let text = std::str::from_utf8(bytes).map_err(|_| malformed("it is not UTF-8"))?;
         let text = text
             .strip_suffix('\n')
@@ -139,7 +139,7 @@ impl PrefixProof {
         if hashes.len() > PROOF_HASHES_MAX {
             return Err(malformed("it has too many hashes"));
         }
-        Ok(PrefixProof { size, root, hashes })
+        Ok(ForkProof { size, root, hashes })
     }
 }
 

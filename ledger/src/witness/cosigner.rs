@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use dab_proof::checkpoint::{Checkpoint, SignedCheckpoint};
 use dab_proof::consistency;
-use dab_proof::fork::PrefixProof;
+use dab_proof::fork::ForkProof;
 use dab_proof::hash::{Hash, empty_root};
 use dab_proof::note::{NoteSignature, SignatureType, SigningKey, VerifierKey};
 use dab_proof::tree::TreeSize;
@@ -193,7 +193,7 @@ impl Witness {
         if let Some(last) = last {
             // A proof that leads to the new tree from another old one convicts the log. Any other convicts nobody:
             // whoever got hold of a true checkpoint can send it with nonsense. Both are kept, apart.
-            let shown = PrefixProof::from_consistency(size, new, &request.proof).filter(|shown| shown.root != root);
+            let shown = ForkProof::from_consistency(size, new, &request.proof).filter(|shown| shown.root != root);
             let kind = if shown.is_some() { Kept::Fork } else { Kept::Unproven };
             self.keep(kind, last, &with_lines(new, signatures), shown);
         }
@@ -244,7 +244,7 @@ impl Witness {
         noticed
     }
 
-    fn keep(&self, kind: Kept, first: &SignedCheckpoint, second: &[u8], proof: Option<PrefixProof>) {
+    fn keep(&self, kind: Kept, first: &SignedCheckpoint, second: &[u8], proof: Option<ForkProof>) {
         let origin = &first.checkpoint().origin;
         let first = first.to_bytes();
         let proof = proof.map(|proof| proof.to_text().into_bytes());

@@ -7,7 +7,7 @@ use dab_ledger::members::{Candidate, Members};
 use dab_ledger::peer::PeerKey;
 use dab_ledger::witness::AddCheckpoint;
 use dab_proof::epoch::{EPOCH_OPERATION, EpochChange, EpochNote, EpochText};
-use dab_proof::fork::PrefixProof;
+use dab_proof::fork::ForkProof;
 use dab_proof::leaf::{SignedLeaf, Subject};
 use dab_proof::monitor::{Expected, Pending, look};
 use dab_proof::note::{SignedNote, SigningKey};
@@ -187,7 +187,7 @@ fn head_proofs() -> Vec<Vec<u8>> {
 
 fn fork_proofs() -> Vec<Vec<u8>> {
     let ledger = &papers().ledger;
-    let proof = |size| PrefixProof::from_tiles(TreeSize(size), ledger.checkpoint().checkpoint(), &ledger.public());
+    let proof = |size| ForkProof::from_tiles(TreeSize(size), ledger.checkpoint().checkpoint(), &ledger.public());
     [3, 4, 7]
         .map(|size| proof(size).expect("own tiles").to_text().into_bytes())
         .to_vec()

@@ -1,7 +1,7 @@
 //! Receipts and the other proofs.
 
 use dab_proof::consistency;
-use dab_proof::fork::PrefixProof;
+use dab_proof::fork::ForkProof;
 use dab_proof::hash::Hash;
 use dab_proof::head_map::MapNode;
 use dab_proof::head_proof::HeadProof;
@@ -82,7 +82,7 @@ fn head_map_node(bytes: &[u8]) -> bool {
 }
 
 fn fork_proof(bytes: &[u8]) -> bool {
-    let Ok(proof) = PrefixProof::parse(bytes) else {
+    let Ok(proof) = ForkProof::parse(bytes) else {
         return false;
     };
     one_spelling(bytes, Some(proof.to_text()));

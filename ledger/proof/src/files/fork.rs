@@ -4,11 +4,11 @@ use std::path::Path;
 
 use super::{DirSource, read_checkpoint, read_needed, read_trust, untrusted};
 use crate::error::Error;
-use crate::fork::{Further, PREFIX_PROOF_BYTES_MAX, check_fork};
+use crate::fork::{FORK_PROOF_BYTES_MAX, Further, check_fork};
 use crate::report::{Finding, Report};
 
 /// Holds the checkpoints in two files against each other: see `fork::check_fork`. For two sizes, with the text of a
-/// `fork::PrefixProof` in the file `proof`, or else with the tiles in the folder `ledger`.
+/// `fork::ForkProof` in the file `proof`, or else with the tiles in the folder `ledger`.
 pub fn fork_files(
     first: &Path,
     second: &Path,
@@ -22,7 +22,7 @@ pub fn fork_files(
         Err(error) => return untrusted(title, trust_dir, &error),
     };
     let inputs = read_checkpoint(first).and_then(|first| {
-        let proof = proof.map(|path| read_needed(path, "fork proof", PREFIX_PROOF_BYTES_MAX));
+        let proof = proof.map(|path| read_needed(path, "fork proof", FORK_PROOF_BYTES_MAX));
         Ok((first, read_checkpoint(second)?, proof.transpose()?))
     });
     let (first, second, proof) = match inputs {

@@ -1,6 +1,6 @@
 //! The check of a fork: are two notes what they are said to be, and who is to blame?
 
-use super::{PrefixProof, Relation, check_origins, compare};
+use super::{ForkProof, Relation, check_origins, compare};
 use crate::checkpoint::{Checkpoint, SignedCheckpoint};
 use crate::error::Error;
 use crate::key::VerifierKey;
@@ -14,7 +14,7 @@ const WHAT: &str = "checkpoint";
 pub enum Further<'a> {
     /// Nothing: only two checkpoints of one size can be compared.
     Nothing,
-    /// The text of a `PrefixProof`.
+    /// The text of a `ForkProof`.
     Proof(&'a [u8]),
     /// The tiles of the larger tree.
     Tiles(&'a dyn Source),
@@ -59,7 +59,7 @@ fn relation(first: &Checkpoint, second: &Checkpoint, further: Further<'_>) -> Re
     match further {
         Further::Tiles(tiles) => compare(first, second, tiles),
         Further::Proof(bytes) if older.size < newer.size => {
-            let proof = PrefixProof::parse(bytes)?;
+            let proof = ForkProof::parse(bytes)?;
             if proof.size != older.size {
                 let reason = format!(
                     "it speaks of size {}, the older checkpoint of {}",
@@ -88,7 +88,7 @@ fn contradiction(
     report: &mut Report,
     first: &Side,
     second: &Side,
-    proof: Option<PrefixProof>,
+    proof: Option<ForkProof>,
     guilty: &[(&'static str, &VerifierKey)],
 ) {
     let message = match proof {
@@ -98,7 +98,7 @@ fn contradiction(
             first.head().root,
             second.head().root
         ),
-        Some(PrefixProof { size, root, .. }) => {
+        Some(ForkProof { size, root, .. }) => {
             format!("the ledger forked: at size {size} the larger tree has root {root}, another was signed")
         }
     };

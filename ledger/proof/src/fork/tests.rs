@@ -69,7 +69,7 @@ fn two_sizes_need_tiles_or_a_proof() {
                 panic!("{relation:?}")
             };
             let text = proof.to_text();
-            assert_eq!(PrefixProof::parse(text.as_bytes()).unwrap(), proof);
+            assert_eq!(ForkProof::parse(text.as_bytes()).unwrap(), proof);
             assert_eq!(
                 check(&honest, &forged, Further::Proof(text.as_bytes())).verdict(),
                 Verdict::Invalid
@@ -95,7 +95,7 @@ fn a_consistency_proof_of_a_fork_shows_the_root_that_it_grew_from() {
     let newer = forged.checkpoint();
     for size in 1..12 {
         let hashes = forged.consistency(TreeSize(size), TreeSize(12));
-        let shown = PrefixProof::from_consistency(TreeSize(size), newer.checkpoint(), &hashes);
+        let shown = ForkProof::from_consistency(TreeSize(size), newer.checkpoint(), &hashes);
         assert_eq!(shown.is_none(), size.is_power_of_two());
         if let Some(proof) = shown {
             proof.verify(newer.checkpoint()).unwrap();
@@ -103,7 +103,7 @@ fn a_consistency_proof_of_a_fork_shows_the_root_that_it_grew_from() {
         }
     }
     let hashes = forged.consistency(TreeSize(7), TreeSize(12));
-    assert!(PrefixProof::from_consistency(TreeSize(7), honest.checkpoint().checkpoint(), &hashes).is_none());
+    assert!(ForkProof::from_consistency(TreeSize(7), honest.checkpoint().checkpoint(), &hashes).is_none());
 }
 
 #[test]
@@ -136,7 +136,7 @@ fn notes_that_no_log_of_the_policy_signed_prove_nothing() {
 #[test]
 fn what_is_no_fork_proof_is_refused() {
     let tiles = ledger(5, 0, "");
-    let good = PrefixProof::from_tiles(TreeSize(3), tiles.checkpoint().checkpoint(), &tiles.public()).unwrap();
+    let good = ForkProof::from_tiles(TreeSize(3), tiles.checkpoint().checkpoint(), &tiles.public()).unwrap();
     let text = good.to_text();
     for spoiled in [
         String::new(),
@@ -147,6 +147,6 @@ fn what_is_no_fork_proof_is_refused() {
         text.clone() + "\n",
         text.clone() + &format!("{}\n", good.root).repeat(64),
     ] {
-        assert!(PrefixProof::parse(spoiled.as_bytes()).is_err(), "{spoiled:?}");
+        assert!(ForkProof::parse(spoiled.as_bytes()).is_err(), "{spoiled:?}");
     }
 }

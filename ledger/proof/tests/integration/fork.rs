@@ -1,6 +1,6 @@
 //! `dab-verify fork`, as somebody runs it who was handed two checkpoints.
 
-use dab_proof::fork::{PREFIX_PROOF_BYTES_MAX, PrefixProof};
+use dab_proof::fork::{FORK_PROOF_BYTES_MAX, ForkProof};
 use dab_proof::leaf::Subject;
 use dab_proof::testing::TinyLedger;
 use dab_proof::tree::TreeSize;
@@ -19,7 +19,7 @@ fn forked() -> World {
     }
     world.write("forged.3", &forged.checkpoint_at(TreeSize(3)).to_bytes());
     let newer = forged.checkpoint();
-    let proof = PrefixProof::from_tiles(TreeSize(3), newer.checkpoint(), &forged.public()).unwrap();
+    let proof = ForkProof::from_tiles(TreeSize(3), newer.checkpoint(), &forged.public()).unwrap();
     world.write("proof", proof.to_text().as_bytes());
     world
 }
@@ -44,7 +44,7 @@ fn a_fork_is_invalid_and_names_the_key_that_signed_both() {
 #[test]
 fn checkpoints_that_agree_are_valid_and_others_undecided() {
     let world = forked();
-    world.write("long", &vec![b'\n'; PREFIX_PROOF_BYTES_MAX + 1]);
+    world.write("long", &vec![b'\n'; FORK_PROOF_BYTES_MAX + 1]);
     world.says("fork old.checkpoint public/checkpoint --trust trust --ledger public", 0);
     world.says("fork public/checkpoint public/checkpoint --trust trust", 0);
     for (arguments, words) in [

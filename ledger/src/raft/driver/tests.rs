@@ -212,6 +212,17 @@ fn settings_that_the_founding_does_not_have_come_in_from_nobody() {
     driver.receive(2, append(settings("agreed"))).unwrap();
 }
 
+fn message(from: u64, term: u64, kind: MessageType) -> Message {
+    let mut message = Message {
+        from,
+        to: 1,
+        term,
+        ..Message::default()
+    };
+    message.set_msg_type(kind);
+    message
+}
+
 /// raft-rs would follow the second one, and hold another entry for the same index and term than the first one's followers.
 #[test]
 fn a_second_leader_of_a_term_is_not_followed() {
@@ -221,16 +232,6 @@ fn a_second_leader_of_a_term_is_not_followed() {
         ..ConfState::default()
     };
     let (mut driver, _) = open(dir.path(), Position::default(), voters);
-    let message = |from, term, kind| {
-        let mut message = Message {
-            from,
-            to: 1,
-            term,
-            ..Message::default()
-        };
-        message.set_msg_type(kind);
-        message
-    };
     let leading = [MessageType::MsgHeartbeat, MessageType::MsgAppend];
     driver.receive(2, message(2, 1, MessageType::MsgHeartbeat)).unwrap();
     for kind in leading {
@@ -241,4 +242,29 @@ fn a_second_leader_of_a_term_is_not_followed() {
     // the next term may be another's
     driver.receive(3, message(3, 2, MessageType::MsgHeartbeat)).unwrap();
     assert_eq!(driver.leader(), Some(3));
+}
+
+/// It has heard of no leader of the term, as when it has just asked for votes: it follows none yet, and accuses none.
+#[test]
+fn who_speaks_as_the_leader_of_a_term_that_has_none_yet_is_no_liar() {
+    let dir = tempfile::tempdir().unwrap();
+    let voters = ConfState {
+        voters: vec![1, 2, 3],
+        ..ConfState::default()
+    };
+    let (mut driver, _) = open(dir.path(), Position::default(), voters);
+    driver.receive(3, message(3, 1, MessageType::MsgRequestVote)).unwrap();
+    assert_eq!((driver.leader(), driver.term()), (None, 1));
+    let mut read = message(2, 1, MessageType::MsgReadIndexResp);
+    read.entries = vec![Entry::default()].into();
+    assert!(matches!(driver.receive(2, read.clone()), Err(Refusal::Unled)));
+    let raft_snapshot = message(2, 1, MessageType::MsgSnapshot);
+    assert!(matches!(driver.admit_snapshot(2, &raft_snapshot), Err(Refusal::Unled)));
+    // held on the way since a former term
+    let held = message(2, 0, MessageType::MsgSnapshot);
+    assert!(matches!(driver.admit_snapshot(2, &held), Err(Refusal::Unled)));
+    driver.receive(2, message(2, 1, MessageType::MsgHeartbeat)).unwrap();
+    driver.receive(2, read.clone()).unwrap();
+    read.from = 3;
+    assert!(matches!(driver.receive(3, read), Err(Refusal::Leader)));
 }
