@@ -22,11 +22,11 @@ use dab_proof::tree::LeafIndex;
 use dab_proof::writers::Writers;
 
 use crate::Error;
+use crate::config::NodeConfig;
 use crate::durable;
 use crate::epoch::{Change, Epoch, NewWriter, WitnessAt};
 use crate::identity::{Directories, Identity};
 use crate::members::{Member, Members, NotMembers};
-use crate::node::NodeConfig;
 use crate::notary::{Notary, Outcome, Proposal, Statement};
 use crate::reader::LedgerReader;
 

@@ -7,6 +7,7 @@
 mod change;
 mod outside;
 mod policy;
+mod writers;
 
 use dab_proof::epoch::{EpochChange, EpochNote, EpochText};
 use dab_proof::leaf::Subject;
@@ -20,8 +21,8 @@ pub use change::{Change, NewWriter, REGISTRATION_BYTES_MAX};
 pub(crate) use outside::check_witness;
 pub use outside::{WITNESS_URL_BYTES_MAX, WITNESSES_MAX, WitnessAt};
 pub(crate) use policy::{WITNESS, witness_lines};
+pub(crate) use writers::{writer_name, writers_text};
 
-use crate::identity::{writer_name, writers_text};
 use crate::members::{Member, Members, NotMembers, check_name};
 use crate::peer::ReplicaId;
 use policy::policy_text;

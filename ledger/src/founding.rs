@@ -32,12 +32,12 @@ use dab_proof::leaf::BodyDigest;
 use dab_proof::note::{SigningKey, VerifierKey};
 
 use crate::Error;
+use crate::config::NodeConfig;
 use crate::durable::{self, Access, io};
 use crate::epoch::{Epoch, WITNESS, WitnessAt, check_witness, cosigner_name, member_writer_name, witness_lines};
 use crate::identity::{Directories, check_origin};
 use crate::key_file::{Generate, draw_seed, make_key, read_key};
 use crate::members::{Candidate, Member, Members, NotMembers, check_address, check_name};
-use crate::node::NodeConfig;
 use crate::peer::PeerIdentity;
 
 /// The first line of a founding.

@@ -25,15 +25,15 @@
 use std::path::{Path, PathBuf};
 
 use dab_proof::leaf::{BodyDigest, Leaf, Subject};
-use dab_proof::note::{SigningKey, VerifierKey};
+use dab_proof::note::SigningKey;
 use dab_proof::trust::Trust;
 
 use crate::Error;
+use crate::config::NodeConfig;
 use crate::durable::{self, Access};
-use crate::epoch::Epoch;
+use crate::epoch::{Epoch, writer_name, writers_text};
 use crate::key_file::{make_key, read_key};
 use crate::members::Member;
-use crate::node::NodeConfig;
 use crate::peer::PeerIdentity;
 use crate::state_machine::Settings;
 
@@ -313,18 +313,6 @@ pub(crate) fn check_origin(origin: &str) -> Result<(), String> {
         leaf.sign(&writer).map(drop)
     };
     probe().map_err(|error: dab_proof::Error| format!("{origin:?} cannot be an origin: {error}"))
-}
-
-/// The text of `trust/writers` for these keys, each of which may write everything.
-pub(crate) fn writers_text<'a>(writers: impl IntoIterator<Item = &'a VerifierKey>) -> String {
-    let header = "# who may write which subjects: <key> <subject, * at its end for all that begin so>...\n";
-    let lines = writers.into_iter().map(|writer| format!("{writer} *\n"));
-    std::iter::once(header.to_owned()).chain(lines).collect()
-}
-
-/// The name of the writer of a node that certifies alone.
-pub(crate) fn writer_name(origin: &str) -> String {
-    format!("{origin}/writer")
 }
 
 fn open_writer_key(dirs: &Directories, origin: &str) -> Result<SigningKey, Error> {

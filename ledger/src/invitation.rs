@@ -27,11 +27,11 @@ use dab_proof::epoch::EpochNote;
 use dab_proof::tree::LeafIndex;
 
 use crate::Error;
+use crate::config::NodeConfig;
 use crate::epoch::Epoch;
 use crate::founding::{Founding, read_candidate, write_replica};
 use crate::identity::{Directories, Identity};
 use crate::members::{Member, Members};
-use crate::node::NodeConfig;
 use crate::peer::ReplicaId;
 
 const INVITATION_V1: &str = "dab/invitation/v1";

@@ -36,6 +36,9 @@ pub mod reader;
 pub mod node;
 
 #[cfg(feature = "node")]
+mod config;
+
+#[cfg(feature = "node")]
 pub mod approval;
 #[cfg(feature = "node")]
 pub mod epoch;
@@ -94,6 +97,8 @@ mod shared;
 pub mod peer;
 #[cfg(feature = "node")]
 mod peer_files;
+#[cfg(feature = "node")]
+mod peer_path;
 
 #[cfg(feature = "node")]
 mod audit_page;

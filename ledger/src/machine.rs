@@ -8,11 +8,12 @@
 //! crash between any two arrows is repaired by the same code: the restart applies the entry again, writes the same files
 //! and comes to the same root. What is not certified yet is applied, but nobody sees it.
 
-pub(crate) mod anchor;
+mod anchor;
 mod answers;
 mod earlier;
 pub(crate) mod epochs;
 mod install;
+pub(crate) mod pending;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -29,8 +30,8 @@ use crate::peer::ReplicaId;
 use crate::planted::planted;
 use crate::raft::{Application, LogStorage, Position};
 use crate::raft_snapshot::Target;
+use crate::raft_snapshot::anchor::AnchorBytes;
 use crate::reader::IssuedCheckpoint;
-use crate::replica::pending::Pending;
 use crate::shared::Shared;
 use crate::state_machine::entry::Content;
 use crate::state_machine::{Effects, LedgerEntry, Settings, StateView, Verdict, apply};
@@ -42,11 +43,12 @@ use dab_proof::writers::Writers;
 use prost_for_raft::Message as _;
 use raft::eraftpb::{ConfChange, ConfChangeType, ConfState, Message, Snapshot};
 
-use anchor::{AnchorBytes, Anchorage};
+use anchor::Anchorage;
 pub(crate) use answers::WaitLimits;
 use answers::{Decided, DecidedAnswer, DecidedOutcome, PlacedRead};
 use earlier::Expected;
 use epochs::epoch_checkpoints_in;
+use pending::Pending;
 
 /// How much may be applied before it is made durable in the state database.
 #[derive(Clone, Copy, Debug)]

@@ -1,6 +1,5 @@
 //! One ledger node: a replica and its raft thread, alone or connected to others.
 
-mod config;
 mod heads;
 mod members;
 mod reading;
@@ -24,7 +23,7 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
-pub use config::{NodeConfig, NodeLimits};
+pub use crate::config::{NodeConfig, NodeLimits};
 pub use status::NodeStatus;
 pub use witnesses::ReachWitness;
 

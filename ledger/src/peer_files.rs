@@ -2,41 +2,17 @@
 
 use std::sync::Arc;
 
-use dab_proof::source::{Source, limit_of};
+use dab_proof::leaf::SignedLeaf;
+use dab_proof::source::Source;
 use dab_proof::tile::{self, BundlePath, HASHES_PER_TILE};
 use dab_proof::tree::LeafIndex;
 
 use crate::Error;
-use crate::public_path::public_path;
-use crate::raft_snapshot::bodies::{BODIES_BYTES_MAX, bodies_path, bundle_of, encode_bodies};
+use crate::peer_path::bundle_of;
+use crate::raft_snapshot::bodies::encode_bodies;
 use crate::shared::Shared;
-use dab_proof::leaf::SignedLeaf;
 
-/// A file that one replica may ask another for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct PeerPath {
-    /// In its one spelling.
-    pub(crate) path: String,
-    /// Bytes that the file has at most.
-    pub(crate) limit: usize,
-}
-
-impl PeerPath {
-    /// `None` for what is no such file's path.
-    pub(crate) fn parse(asked: &str) -> Option<Self> {
-        if let Some(bundle) = bundle_of(asked) {
-            return Some(Self {
-                path: bodies_path(bundle),
-                limit: BODIES_BYTES_MAX,
-            });
-        }
-        let path = public_path(asked)?;
-        let limit = limit_of(&path);
-        Some(Self { path, limit })
-    }
-}
-
-/// Those of one replica.
+/// The files of one replica.
 #[derive(Clone, Debug)]
 pub(crate) struct PeerFiles {
     shared: Arc<Shared>,
@@ -103,8 +79,5 @@ mod tests {
         assert_eq!(files.read("bodies/000.p/2").unwrap(), None);
         assert_eq!(files.read("bodies/000").unwrap(), None);
         assert!(files.read("checkpoint").unwrap().is_some());
-        let path = PeerPath::parse("bodies/000.p/1").unwrap();
-        assert_eq!((path.path.as_str(), path.limit), ("bodies/000.p/1", BODIES_BYTES_MAX));
-        assert!(PeerPath::parse("private/log.key").is_none());
     }
 }

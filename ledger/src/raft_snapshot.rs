@@ -26,6 +26,7 @@
 //! `version` is 1; `epoch_changes` lead from the members that founded the ledger to those of now (`dab_proof::epoch`);
 //! `checkpoint` is a certified one of exactly the leaves applied there, empty while there are none.
 
+pub(crate) mod anchor;
 pub(crate) mod bodies;
 pub(crate) mod incoming;
 pub(crate) mod staging;

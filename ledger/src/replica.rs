@@ -11,12 +11,10 @@
 //! from one seed. Everything between is the production code.
 
 mod catch_up;
-pub(crate) mod guard;
 mod members;
 pub(crate) mod message;
 mod notes;
 pub(crate) mod open;
-pub(crate) mod pending;
 mod propose;
 mod queue;
 
@@ -24,7 +22,6 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use dab_proof::checkpoint::SignedCheckpoint;
-use dab_proof::tree::TreeSize;
 use dab_proof::trust::Trust;
 use prost_for_raft::Message as _;
 use raft::eraftpb::MessageType;
@@ -32,16 +29,17 @@ use raft::eraftpb::MessageType;
 use crate::Error;
 use crate::certify::Contradiction;
 use crate::machine::Machine;
+use crate::machine::pending::HandedOver;
 use crate::planted::planted;
 use crate::pool::{Answer, Waiting};
 use crate::raft::Driver;
+use crate::raft::guard::Refusal;
 use crate::raft_snapshot::staging::Staging;
 use crate::room::Room;
+use crate::shared::Standing;
 use crate::state_machine::{LedgerEntry, Settings};
 use catch_up::CatchUp;
-use guard::Refusal;
 use message::{Content, Held, PeerMessage};
-use pending::HandedOver;
 use queue::Queue;
 
 /// Bounds of one replica.
@@ -67,16 +65,6 @@ pub(crate) struct ReplicaParts {
     /// Whom those trust who know the ledger's beginning.
     pub(crate) founded: Trust,
     pub(crate) id: u64,
-}
-
-/// Where a replica stands in the agreement.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Standing {
-    /// Whom it follows, itself where it leads; `None` while an election goes on.
-    pub(crate) leader: Option<u64>,
-    pub(crate) term: u64,
-    /// Leaves applied, certified or not.
-    pub(crate) tree_size: TreeSize,
 }
 
 /// A message for another replica.

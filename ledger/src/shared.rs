@@ -22,7 +22,6 @@ use crate::members::Member;
 use crate::notary::Once;
 use crate::planted::planted;
 use crate::reader::{Certified, Head};
-use crate::replica::Standing;
 use crate::state_machine::check::{Refusal, check};
 use crate::state_machine::entry::ProposalBytes;
 use crate::state_machine::{Placed, StateView, may_enter};
@@ -48,6 +47,16 @@ pub(crate) struct Shared {
     peers: watch::Sender<Vec<Member>>,
     /// Why the node failed, once it has.
     failure: watch::Sender<Option<String>>,
+}
+
+/// Where a replica stands in the agreement.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Standing {
+    /// Whom it follows, itself where it leads; `None` while an election goes on.
+    pub(crate) leader: Option<u64>,
+    pub(crate) term: u64,
+    /// Leaves applied, certified or not.
+    pub(crate) tree_size: TreeSize,
 }
 
 /// The applied state, and how much of it is certified: nothing beyond is seen.

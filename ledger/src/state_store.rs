@@ -31,8 +31,8 @@ use redb::{Database, ReadableDatabase, ReadableTable, StorageBackend, TableDefin
 use crate::Error;
 use crate::disk::{Disk, DiskFile};
 use crate::durable::{self, Access, io};
-use crate::machine::anchor::AnchorBytes;
 use crate::planted::planted;
+use crate::raft_snapshot::anchor::AnchorBytes;
 use crate::reader::{Head, IssuedCheckpoint};
 use crate::state_machine::heads::NodeSince;
 use crate::state_machine::{CarriedOut, Cover, Effects, Placed, Settings, StateView};
@@ -86,7 +86,7 @@ pub(crate) struct Meta {
     /// The changes of the members that are certified (`dab_proof::epoch::EpochChange`), in their order.
     #[prost(string, repeated, tag = "11")]
     pub(crate) epoch_changes: Vec<String>,
-    /// Where another replica can begin (`machine/anchor.rs`).
+    /// Where another replica can begin (`raft_snapshot/anchor.rs`).
     #[prost(message, optional, tag = "12")]
     pub(crate) anchor: Option<AnchorBytes>,
 }

@@ -7,37 +7,17 @@
 
 use std::collections::VecDeque;
 
-use dab_proof::checkpoint::SignedCheckpoint;
 use dab_proof::tree::TreeSize;
-use prost::Message;
 
 use super::Machine;
 use crate::Error;
 use crate::raft::Position;
 use crate::raft_snapshot::RaftSnapshotData;
+use crate::raft_snapshot::anchor::{Anchor, AnchorBytes};
 
 /// Sizes that are remembered while none is certified; of more, the oldest are forgotten, and the anchor stays where it is
 /// until a later one is certified.
 const GROWN_MAX: usize = 1 << 16;
-
-/// A position, and the certified checkpoint of the leaves that are applied there.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Anchor {
-    pub(crate) at: Position,
-    /// `None` while there are no leaves.
-    pub(crate) checkpoint: Option<SignedCheckpoint>,
-}
-
-/// An anchor as the state database has it.
-#[derive(Clone, PartialEq, Message)]
-pub(crate) struct AnchorBytes {
-    #[prost(uint64, tag = "1")]
-    index: u64,
-    #[prost(uint64, tag = "2")]
-    term: u64,
-    #[prost(bytes = "vec", tag = "3")]
-    checkpoint: Vec<u8>,
-}
 
 /// The anchor, and what has been applied behind it.
 #[derive(Debug, Default)]
@@ -60,31 +40,6 @@ impl Anchorage {
             self.grown.pop_front();
         }
         self.grown.push_back((size, at));
-    }
-}
-
-impl AnchorBytes {
-    fn read(&self) -> Result<Anchor, Error> {
-        let checkpoint = match self.checkpoint.as_slice() {
-            [] => None,
-            bytes => Some(SignedCheckpoint::parse(bytes)?),
-        };
-        let at = Position {
-            index: self.index,
-            term: self.term,
-        };
-        Ok(Anchor { at, checkpoint })
-    }
-}
-
-impl From<&Anchor> for AnchorBytes {
-    fn from(anchor: &Anchor) -> Self {
-        let checkpoint = anchor.checkpoint.as_ref();
-        Self {
-            index: anchor.at.index,
-            term: anchor.at.term,
-            checkpoint: checkpoint.map(SignedCheckpoint::to_bytes).unwrap_or_default(),
-        }
     }
 }
 

@@ -8,10 +8,10 @@ use dab_proof::checkpoint::SignedCheckpoint;
 use prost_for_raft::Message as _;
 
 use super::Machine;
-use super::anchor::{Anchor, AnchorBytes};
 use super::epochs::epoch_checkpoints_in;
 use crate::Error;
 use crate::raft_snapshot::Target;
+use crate::raft_snapshot::anchor::{Anchor, AnchorBytes};
 use crate::raft_snapshot::staging::Taken;
 use crate::state_machine::entry::{Content, Group, ProposalBytes, StatementBytes};
 use crate::state_machine::{Settings, apply};

@@ -12,7 +12,7 @@ use super::hello::Purpose;
 use super::limits::{PATH_BYTES_MAX, REASON_BYTES_MAX};
 use super::remote::Remote;
 use super::transport::Parts;
-use crate::peer_files::PeerPath;
+use crate::peer_path::PeerPath;
 
 /// What is said of a path that leads nowhere.
 const NO_PATH: &str = "it is the path of no file that replicas give each other";

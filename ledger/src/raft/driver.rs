@@ -29,7 +29,7 @@ use super::replay::Position;
 use super::storage_trait::RaftStorage;
 use crate::Error;
 use crate::planted::{misread, planted};
-use crate::replica::guard::{self, Refusal};
+use crate::raft::guard::{self, Refusal};
 use crate::state_machine::Settings;
 
 /// Bounds of the raft core.

@@ -3,6 +3,7 @@
 #[cfg(feature = "testing")]
 pub(crate) mod decoders;
 pub(crate) mod driver;
+pub(crate) mod guard;
 pub(crate) mod log_storage;
 mod logger;
 mod record;

@@ -12,44 +12,16 @@
 
 use bytes::Bytes;
 use dab_proof::leaf::SignedLeaf;
-use dab_proof::tile::BundlePath;
-
 use dab_proof::tree::LeafIndex;
 
 use super::staging::Taken;
 use crate::notary::{BODY_BYTES_MAX, PROPOSAL_STATEMENTS_MAX};
 use crate::state_machine::CarriedOut;
 
-const FOLDER: &str = "bodies/";
-const BUNDLES: &str = "tile/entries/";
 const NONE: u32 = u32::MAX;
 const CUT_SHORT: &str = "a file of bodies is cut short";
-const LENGTH_BYTES: usize = 4;
-const COUNT_BYTES: usize = 2;
-const DIGEST_BYTES: usize = 32;
-/// Bytes of one leaf's share at most.
-const SHARE_BYTES_MAX: usize = LENGTH_BYTES + BODY_BYTES_MAX + COUNT_BYTES + 2 * DIGEST_BYTES;
-
 /// A request, by its first leaf.
 pub(crate) type RequestAt = ([u8; 32], CarriedOut);
-
-/// Bytes of the longest file of bodies.
-pub(crate) const BODIES_BYTES_MAX: usize = dab_proof::tile::HASHES_PER_TILE as usize * SHARE_BYTES_MAX;
-
-/// Where the bodies of a bundle's leaves are asked for.
-pub(crate) fn bodies_path(bundle: BundlePath) -> String {
-    let bundle = bundle.to_string();
-    format!("{FOLDER}{}", bundle.strip_prefix(BUNDLES).unwrap_or(&bundle))
-}
-
-/// The bundle whose leaves' bodies are asked for under this path; `None` for every other path.
-pub(crate) fn bundle_of(path: &str) -> Option<BundlePath> {
-    let bundle = format!("{BUNDLES}{}", path.strip_prefix(FOLDER)?);
-    bundle
-        .parse::<BundlePath>()
-        .ok()
-        .filter(|parsed| parsed.to_string() == bundle)
-}
 
 /// Bodies, and requests, each for one leaf.
 pub(crate) fn encode_bodies(shares: &[(Option<Bytes>, Option<RequestAt>)]) -> Vec<u8> {
@@ -133,6 +105,7 @@ fn take<const N: usize>(bytes: &mut Bytes) -> Result<[u8; N], &'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::peer_path::SHARE_BYTES_MAX;
     use dab_proof::note::SigningKey;
 
     use crate::testing::{private_statement, statement};
@@ -187,20 +160,13 @@ mod tests {
     }
 
     #[test]
-    fn a_path_of_bodies_names_a_bundle_in_its_one_spelling() {
-        for bundle in ["tile/entries/000", "tile/entries/x001/067.p/8"] {
-            let bundle: BundlePath = bundle.parse().unwrap();
-            assert_eq!(bundle_of(&bodies_path(bundle)), Some(bundle));
-        }
-        for path in [
-            "bodies/",
-            "bodies/0",
-            "bodies/000.p/256",
-            "bodies/../000",
-            "tile/entries/000",
-            "bodies/000/",
-        ] {
-            assert_eq!(bundle_of(path), None, "{path}");
-        }
+    fn the_longest_share_is_as_long_as_who_asks_for_it_expects() {
+        let carried_out = CarriedOut {
+            statement: [7; 32],
+            leaves: vec![LeafIndex(0)],
+        };
+        let request = ([7; 32], carried_out);
+        let bytes = encode_bodies(&[(Some(vec![0; BODY_BYTES_MAX].into()), Some(request))]);
+        assert_eq!(bytes.len(), SHARE_BYTES_MAX);
     }
 }

@@ -7,9 +7,10 @@ use dab_proof::tile::{BundlePath, HASHES_PER_TILE};
 use dab_proof::tree::{Frontier, LeafIndex, TreeSize};
 
 use super::Target;
-use super::bodies::{bodies_path, decode_bodies};
+use super::bodies::decode_bodies;
 use super::staging::{Staging, Taken, bundle_at, leaves_in};
 use crate::Error;
+use crate::peer_path::bodies_path;
 
 /// Ticks after which a file of which nothing was heard is asked for again, from another replica: longer than the transport
 /// waits for one.

@@ -1,9 +1,9 @@
 //! From a client's proposal to a raft entry: at the leader's own, or over to whoever leads.
 
 use super::message::{Content, Forward, PeerMessage};
-use super::pending::REQUEST_ID_BYTES;
 use super::{Outgoing, Replica};
 use crate::Error;
+use crate::machine::pending::REQUEST_ID_BYTES;
 use crate::planted::planted;
 use crate::state_machine::LedgerEntry;
 use crate::state_machine::entry::ProposalBytes;

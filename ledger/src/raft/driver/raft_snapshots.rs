@@ -6,7 +6,7 @@ use raft::{ProgressState, SnapshotStatus};
 use super::{Driver, raft_error};
 use crate::Error;
 use crate::raft::Position;
-use crate::replica::guard::{self, Refusal};
+use crate::raft::guard::{self, Refusal};
 
 impl Driver {
     /// Why a snapshot that `from` sends is of no use here, or refused.

@@ -12,9 +12,9 @@ use prost_for_raft::Message as _;
 use raft::eraftpb::{ConfChange, Entry, EntryType, Message, MessageType};
 use raft::{INVALID_ID, RawNode};
 
+use super::RaftStorage;
 use crate::members::MEMBERS_MAX;
 use crate::planted::planted;
-use crate::raft::RaftStorage;
 use crate::state_machine::entry::Content;
 use crate::state_machine::{LedgerEntry, Settings};
 

@@ -21,7 +21,7 @@ pub struct NodeConfig {
     pub origin: Option<String>,
     /// Bounds; the defaults suit one machine.
     pub limits: NodeLimits,
-    /// Whether to recompute the whole ledger before serving, as [`super::Node::fsck`] does. Default false.
+    /// Whether to recompute the whole ledger before serving, as [`crate::node::Node::fsck`] does. Default false.
     pub check_at_start: bool,
     /// Tells when a checkpoint was issued.
     pub clock: Arc<dyn Clock>,
