@@ -36,6 +36,9 @@ const ONE_VERSION: [&str; 10] = [
     "tonic",
 ];
 
+/// What the crates above know of the ledger: statements in, receipts out. Each has words of the other, so they are one room.
+const LEDGER_FACES: [&str; 2] = ["notary", "reader"];
+
 /// The most crates that an auditor has to build for `dab-verify`, itself included.
 const VERIFIER_CRATES_MAX: usize = 40;
 
@@ -98,6 +101,59 @@ fn each_crate_knows_only_crates_below_it() {
                 assert!(below.contains(&known), "{} must not know {known}", name(package));
             }
         }
+    }
+}
+
+/// A room is a module of the crate's root with all that is below it. Of rooms in a circle none can be read, tested or
+/// replaced without all the others.
+#[test]
+fn the_rooms_of_the_ledger_know_only_rooms_below_them() {
+    let mut known = BTreeMap::<String, BTreeSet<String>>::new();
+    for path in workspace::files() {
+        let inside = path.strip_prefix("ledger/src").ok().and_then(|inside| inside.to_str());
+        let Some(module) = inside.and_then(|inside| inside.strip_suffix(".rs")) else {
+            continue;
+        };
+        if module.split('/').any(|part| part.starts_with("test")) {
+            continue;
+        }
+        let here = room(module.split('/').next().unwrap_or_default());
+        let code = workspace::read(&path);
+        let code = code.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+        let others = rooms_named(code).filter(|other| other != here);
+        known.entry(here.to_owned()).or_default().extend(others);
+    }
+    // from the ground up, floor by floor: who knows nobody that is left stands on it
+    let mut floors = 0;
+    while !known.is_empty() {
+        let left: BTreeSet<String> = known.keys().cloned().collect();
+        known.retain(|_, others| others.iter().any(|other| left.contains(other)));
+        assert!(known.len() < left.len(), "rooms in a circle, or above one: {known:#?}");
+        floors += 1;
+    }
+    assert!(floors > 5, "{floors} floors: are the rooms still found?");
+}
+
+/// The rooms that this code names: `crate::room` and `crate::{room, room}`.
+fn rooms_named(code: &str) -> impl Iterator<Item = String> {
+    let lines = code.lines().filter(|line| !line.trim_start().starts_with("//"));
+    let named = lines.flat_map(|line| line.split("crate::").skip(1));
+    let modules = named.flat_map(|rest| match rest.strip_prefix('{') {
+        Some(list) => list.split('}').next().unwrap_or_default().split(", ").collect(),
+        None => vec![rest],
+    });
+    let words = modules.filter_map(|rest| {
+        rest.split(|letter: char| !(letter.is_lowercase() || letter == '_'))
+            .next()
+    });
+    words.filter(|word| !word.is_empty()).map(|word| room(word).to_owned())
+}
+
+fn room(module: &str) -> &str {
+    if LEDGER_FACES.contains(&module) {
+        LEDGER_FACES[0]
+    } else {
+        module
     }
 }
 
