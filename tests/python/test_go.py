@@ -240,7 +240,7 @@ def test_forks_and_changes_of_writers_are_judged_as_by_dab(home, go, tmp_path):
     same = ["fork", tmp_path / "first", tmp_path / "first", "--trust", home.trust]
     assert both([in_go(go, *same), in_rust(dab_verify_binary(), *same)]) == VALID
     changes = ["follow", tmp_path / "changes", "--trust", home.before]
-    found = [in_go(go, *changes, "--write", tmp_path / "trust"), in_rust(dab_verify_binary(), *changes)]
+    found = [in_go(go, *changes, "--output", tmp_path / "trust"), in_rust(dab_verify_binary(), *changes)]
     assert both(found) == VALID and "epoch 1, a node alone" in found[0][1], found
     if home.before != home.trust:
         assert (tmp_path / "trust" / "writers").read_bytes() == (home.trust / "writers").read_bytes()

@@ -88,7 +88,7 @@ def test_a_lost_machine_is_replaced_and_an_auditor_follows(group, go, tmp_path):
     receipt.write_text(proof)
     assert run(dab_verify_binary(), "verify", receipt, "--trust", trust, check=False).returncode == 1
     assert in_go(go, "proof", receipt, "--trust", trust)[0] == 1
-    status, words = in_go(go, "follow", there[0].trust / "changes", "--trust", trust, "--write", followed)
+    status, words = in_go(go, "follow", there[0].trust / "changes", "--trust", trust, "--output", followed)
     assert status == 0 and "epoch 1, 4 members; checkpoint of dab/group" in words, words
     told = run(dab_verify_binary(), "follow", there[0].trust / "changes", "--trust", trust, "--write").stdout
     assert "epoch 1, 4 members" in told, told
@@ -156,7 +156,7 @@ def test_a_member_leaves_and_the_others_go_on(group, go, tmp_path):  # noqa: F81
     founded.mkdir()
     for name, text in zip(("policy", "writers"), group.founded):
         (founded / name).write_text(text)
-    status, words = in_go(go, "follow", changes, "--trust", founded, "--write", followed)
+    status, words = in_go(go, "follow", changes, "--trust", founded, "--output", followed)
     assert status == 0 and "epoch 2, 3 members" in words, words
     proof = others[0].query("SELECT proof FROM dab.receipts WHERE table_name = 't' ORDER BY version DESC LIMIT 1")[0][0]
     receipt = tmp_path / "receipt.tlog-proof"

@@ -227,7 +227,7 @@ def test_replicas_register_and_revoke_what_a_quorum_approves_of(go, tmp_path_fac
             assert verify(proof, Trust(node.trust), commit=BYTES)[0].writer == "backup"
         # the verifier in Go comes to the same writers, and by them the whole ledger is sound
         first, receipt = group.nodes[0], tmp_path / "f.tlog-proof"
-        status, words = in_go(go, "follow", first.trust / "changes", "--trust", before, "--write", followed)
+        status, words = in_go(go, "follow", first.trust / "changes", "--trust", before, "--output", followed)
         assert status == 0 and "epoch 2, 4 members" in words, words
         assert (followed / "writers").read_text() == (first.trust / "writers").read_text()
         receipt.write_bytes(proof)

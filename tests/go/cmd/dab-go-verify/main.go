@@ -20,7 +20,7 @@ Usage:
   dab-go-verify ledger DIR --trust DIR [--since FILE]
   dab-go-verify table DIR --trust DIR --ledger DIR [--table-id ID]
   dab-go-verify fork FIRST SECOND --trust DIR [--proof FILE]
-  dab-go-verify follow FILE --trust DIR [--write DIR]
+  dab-go-verify follow FILE --trust DIR [--output DIR]
 
 Verbs:
   checkpoint  signatures of a checkpoint, and the quorum of its witnesses
@@ -34,7 +34,7 @@ Verbs:
               file, and the contents of every data file
   fork        two checkpoints of one ledger: do they contradict each other?
   follow      changes of members and writers (trust/changes): whom to trust
-              now; --write makes a folder with their policy and writers
+              now; --output makes a folder with their policy and writers
 
 Exit status: 0 valid, 1 invalid, 2 undecided, 64 the command line is wrong.
 `
@@ -43,9 +43,9 @@ Exit status: 0 valid, 1 invalid, 2 undecided, 64 the command line is wrong.
 const wrongCommandLine = 64
 
 type options struct {
-	operands                                            []string
-	trust, commit, since, tableID, ledger, proof, write string
-	data                                                []string
+	operands                                             []string
+	trust, commit, since, tableID, ledger, proof, output string
+	data                                                 []string
 }
 
 // verb is one check of the command line: what it takes, and what it does.
@@ -63,7 +63,7 @@ var verbs = map[string]verb{
 	"ledger":     {check: ledger, operands: 1, takes: []string{"since"}},
 	"table":      {check: table, operands: 1, takes: []string{"table-id", "ledger"}, needs: []string{"ledger"}},
 	"fork":       {check: fork, operands: 2, takes: []string{"proof"}},
-	"follow":     {check: follow, operands: 1, takes: []string{"write"}},
+	"follow":     {check: follow, operands: 1, takes: []string{"output"}},
 }
 
 func main() {
@@ -106,7 +106,7 @@ func parse(arguments []string) (options, func(options, io.Writer) error) {
 	flags.StringVar(&given.trust, "trust", "", "")
 	values := map[string]*string{
 		"commit": &given.commit, "since": &given.since, "table-id": &given.tableID, "ledger": &given.ledger,
-		"proof": &given.proof, "write": &given.write,
+		"proof": &given.proof, "output": &given.output,
 	}
 	for _, name := range verb.takes {
 		if name == "data" {

@@ -187,14 +187,14 @@ func follow(given options, out io.Writer) error {
 	}
 	if len(epochs) == 0 {
 		fmt.Fprintln(out, "the file has no later epoch than the trust directory")
-	} else if given.write != "" {
-		return write(given.write, epochs[len(epochs)-1])
+	} else if given.output != "" {
+		return writeTrust(given.output, epochs[len(epochs)-1])
 	}
 	return nil
 }
 
-// write makes a new trust directory of an epoch. One that is there is left as it is.
-func write(directory string, epoch *verify.Epoch) error {
+// writeTrust makes a new trust directory of an epoch. One that is there is left as it is.
+func writeTrust(directory string, epoch *verify.Epoch) error {
 	if err := os.Mkdir(directory, 0o755); err != nil {
 		return err
 	}
