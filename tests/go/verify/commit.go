@@ -12,10 +12,9 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 )
 
-// CommitBytesMax is the length of the longest commit file that is read.
-const CommitBytesMax = 256 << 20
-
 const (
+	// commitBytesMax is the length of the longest commit file that is read.
+	commitBytesMax  = 256 << 20
 	tableSubject    = "table/"
 	tableIDProperty = "dab.tableId"
 	blake3Tag       = "dab.blake3"
@@ -37,6 +36,29 @@ type selfDescription struct {
 	tableID  string
 	version  uint64
 	previous *tlog.Hash
+}
+
+// OpenCommit reads a commit file and holds it against the leaf as CheckCommit does.
+func (leaf *Leaf) OpenCommit(path string) (*Commit, error) {
+	file, err := openFile(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	return leaf.readCommit(file)
+}
+
+// readCommit reads no file but one that is as long as the leaf says.
+func (leaf *Leaf) readCommit(file *regularFile) (*Commit, error) {
+	if uint64(file.size) != leaf.bytes {
+		return nil, fmt.Errorf("%s sequence %d: the commit file has %d bytes instead of %d", leaf.Subject, leaf.Sequence,
+			file.size, leaf.bytes)
+	}
+	body, err := file.readWhole(commitBytesMax)
+	if err != nil {
+		return nil, err
+	}
+	return leaf.CheckCommit(body)
 }
 
 // CheckCommit holds a commit file against the leaf: its length and both digests, then the table, version and
@@ -116,7 +138,7 @@ func (leaf *Leaf) checkFiles(adds []DataFile) error {
 
 func parseCommit(body []byte) (*Commit, error) {
 	commit := &Commit{}
-	for number, line := range bytes.Split(bytes.TrimSuffix(body, []byte("\n")), []byte("\n")) {
+	for number, line := range lines(body) {
 		if err := commit.take(line); err != nil {
 			return nil, fmt.Errorf("line %d of the commit file: %w", number+1, err)
 		}
@@ -125,6 +147,29 @@ func parseCommit(body []byte) (*Commit, error) {
 		return nil, errors.New("the commit file has a second commitInfo or metaData")
 	}
 	return commit, nil
+}
+
+// tableIDIn is the table id that a complete line at the beginning of a commit file states. Nothing of it is to be believed: it
+// says which leaves to hold the table against. A line that cannot be read is an error only where the file is whole and no
+// other line states an id.
+func tableIDIn(start []byte, whole bool) (id string, stated bool, err error) {
+	for number, line := range lines(start) {
+		action, wrong := parseObject(line)
+		if info, ok := action["commitInfo"].(jsonObject); ok {
+			var dab *selfDescription
+			if dab, wrong = parseSelfDescription(info); dab != nil && wrong == nil {
+				return dab.tableID, true, nil
+			}
+		}
+		if wrong != nil && whole && err == nil {
+			err = fmt.Errorf("line %d of the commit file: %w", number+1, wrong)
+		}
+	}
+	return "", false, err
+}
+
+func lines(body []byte) [][]byte {
+	return bytes.Split(bytes.TrimSuffix(body, []byte("\n")), []byte("\n"))
 }
 
 // take reads the action of one line.

@@ -2,11 +2,8 @@ package verify
 
 import (
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -45,12 +42,12 @@ func (commit *Commit) CheckData(path string) error {
 	if len(candidates) == 0 {
 		return fmt.Errorf("%.200q: the commit adds no file of this name", path)
 	}
-	file, err := os.Open(path)
+	file, err := openFile(path)
 	if err != nil {
-		return undecided(err)
+		return err
 	}
 	defer file.Close()
-	found, err := digestOf(file)
+	found, err := digestOf(file, candidates)
 	if err != nil {
 		return err
 	}
@@ -63,21 +60,26 @@ func (commit *Commit) CheckData(path string) error {
 // fileDigest is what a file was found to be.
 type fileDigest struct {
 	size   uint64
-	blake3 string
+	blake3 string // none where the size decides
 }
 
 func (found fileDigest) is(add DataFile) bool {
 	return found == fileDigest{add.size, add.blake3}
 }
 
-// digestOf hashes a file as it streams: data files need not fit into memory.
-func digestOf(file fs.File) (fileDigest, error) {
-	hasher := blake3.New(32, nil)
-	size, err := io.Copy(hasher, file)
-	if err != nil {
-		return fileDigest{}, undecided(err)
+// digestOf hashes a file as it streams, since data files need not fit into memory; but none of a size that no action
+// names, however large.
+func digestOf(file *regularFile, adds []DataFile) (fileDigest, error) {
+	found := fileDigest{size: uint64(file.size)}
+	if !slices.ContainsFunc(adds, func(add DataFile) bool { return add.size == found.size }) {
+		return found, nil
 	}
-	return fileDigest{uint64(size), hex.EncodeToString(hasher.Sum(nil))}, nil
+	hasher := blake3.New(32, nil)
+	if _, err := io.Copy(hasher, io.LimitReader(file, file.size)); err != nil {
+		return found, undecided(err)
+	}
+	found.blake3 = hex.EncodeToString(hasher.Sum(nil))
+	return found, nil
 }
 
 // segments of a path as an operating system writes it, the last one first.
@@ -137,16 +139,4 @@ func percentDecoded(path string) string {
 		decoded.WriteByte(path[at])
 	}
 	return decoded.String()
-}
-
-// openBelow opens a file below a table's folder; nil where there is none.
-func openBelow(table *os.Root, path string) (fs.File, error) {
-	file, err := table.Open(filepath.FromSlash(path))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, undecided(err)
-	}
-	return file, nil
 }

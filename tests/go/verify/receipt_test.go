@@ -5,8 +5,6 @@ import (
 	"crypto/ed25519"
 	"encoding/binary"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -179,12 +177,6 @@ func TestLimits(t *testing.T) {
 	expect(t, "a leaf that is too long", err, Invalid)
 	_, err = openNote(ledger.sign(t, strings.Repeat("x", NoteBytesMax)+"\n"), ledger.trust.Policy.Logs)
 	expect(t, "a note that is too long", err, Invalid)
-	file := filepath.Join(t.TempDir(), "file")
-	must(t, os.WriteFile(file, []byte("four"), 0o644))
-	_, err = ReadFile(file, 4)
-	expect(t, "a file as long as it may be", err, Valid)
-	_, err = ReadFile(file, 3)
-	expect(t, "a file that is too long", err, Invalid)
 }
 
 // timeless cosigns at a time that no clock shows; the package's own signer knows only the present.

@@ -14,6 +14,12 @@ import (
 
 const deltaLog = "_delta_log"
 
+// The first commits are searched for the table's id before anything binds them.
+const (
+	identifyCommitsMax = 16
+	identifyBytesMax   = 1 << 20
+)
+
 // Table is what an audit of a whole table found.
 type Table struct {
 	Subject  string
@@ -28,22 +34,23 @@ type Table struct {
 // file, byte for byte, none was added or removed, and every data file that is there has the contents that its commits
 // name. A table that was asked for by its id has to be the one.
 func AuditTable(directory string, ledger *Ledger, tableID string) (*Table, error) {
-	root, err := os.OpenRoot(directory)
-	if err != nil {
-		return nil, undecided(err)
-	}
-	defer root.Close()
-	log, err := readLog(root)
+	folder, err := openFolder(directory, os.Stat, os.OpenRoot)
 	if err != nil {
 		return nil, err
 	}
-	found, err := log.identify(root)
+	defer folder.Close()
+	log, err := readLog(folder)
+	if err != nil {
+		return nil, err
+	}
+	found, err := log.identify(folder)
 	switch {
-	case err != nil:
+	case tableID == "" && err != nil:
 		return nil, err
 	case tableID == "":
 		tableID = found
-	case tableID != found:
+	// whatever they state, commits that cannot be read are held against the leaves of the table that was asked for
+	case err == nil && tableID != found:
 		return nil, fmt.Errorf("the table here has the id %.60q, not %.60q", found, tableID)
 	}
 	table := &Table{Subject: tableSubject + tableID, Versions: len(log.versions), Unbound: log.unbound}
@@ -51,19 +58,19 @@ func AuditTable(directory string, ledger *Ledger, tableID string) (*Table, error
 	if len(leaves) == 0 {
 		return nil, fmt.Errorf("%.60q was never notarized", table.Subject)
 	}
-	files := map[string]*fileHistory{}
+	files := fileHistories{}
 	for version, leaf := range leaves {
-		commit, err := checkVersion(root, leaf, uint64(version))
+		commit, err := checkVersion(folder, leaf, uint64(version))
 		if err != nil {
 			return nil, err
 		}
-		follow(files, commit)
+		files.take(commit)
 	}
 	if last := log.versions[len(log.versions)-1]; last >= uint64(len(leaves)) {
 		return nil, fmt.Errorf("%s: the ledger does not know this version", commitName(last))
 	}
 	for name, history := range files {
-		if err := table.checkFile(root, name, history); err != nil {
+		if err := table.checkFile(folder, name, history); err != nil {
 			return nil, err
 		}
 	}
@@ -86,8 +93,13 @@ var commitFileName = regexp.MustCompile(`\A[0-9]{20}\.json\z`)
 
 func commitName(version uint64) string { return fmt.Sprintf("%s/%020d.json", deltaLog, version) }
 
-func readLog(root *os.Root) (*logFiles, error) {
-	entries, err := fs.ReadDir(root.FS(), deltaLog)
+func readLog(table *os.Root) (*logFiles, error) {
+	folder, err := openFolder(deltaLog, table.Stat, table.OpenRoot)
+	if err != nil {
+		return nil, err
+	}
+	defer folder.Close()
+	entries, err := fs.ReadDir(folder.FS(), ".")
 	if err != nil {
 		return nil, undecided(err)
 	}
@@ -121,40 +133,48 @@ func isDerivedState(name string) bool {
 		strings.HasSuffix(name, ".compacted.json")
 }
 
-// identify gives the table id that the first commit file states. It only says which leaves to hold the files against.
-func (log *logFiles) identify(root *os.Root) (string, error) {
-	body, err := readBelow(root, commitName(log.versions[0]))
-	if err != nil {
-		return "", err
+// identify finds the table id that the first commits state, which says which leaves to hold the files against.
+func (log *logFiles) identify(folder *os.Root) (string, error) {
+	var unread error
+	for _, version := range log.versions[:min(len(log.versions), identifyCommitsMax)] {
+		id, stated, err := statedTableID(folder, version)
+		if stated {
+			return id, nil
+		}
+		// what contradicts itself weighs more than what cannot be read
+		if err != nil && (unread == nil || ExitStatus(unread) == Undecided) {
+			unread = fmt.Errorf("%s: %w", commitName(version), err)
+		}
 	}
-	commit, err := parseCommit(body)
-	if err != nil {
-		return "", fmt.Errorf("%s: %w", commitName(log.versions[0]), err)
+	if unread == nil {
+		unread = undecided(errors.New("the first commit files name no table id: DAB did not write them"))
 	}
-	if commit.dab == nil {
-		return "", undecided(fmt.Errorf("%s names no table id", commitName(log.versions[0])))
-	}
-	return commit.dab.tableID, nil
+	return "", unread
 }
 
-func readBelow(root *os.Root, name string) ([]byte, error) {
-	file, err := openBelow(root, name)
+func statedTableID(folder *os.Root, version uint64) (id string, stated bool, err error) {
+	file, err := openBelow(folder, commitName(version))
+	if err != nil || file == nil {
+		return "", false, err
+	}
+	defer file.Close()
+	start, err := file.readStart(identifyBytesMax)
+	if err != nil {
+		return "", false, err
+	}
+	return tableIDIn(start, file.size <= identifyBytesMax)
+}
+
+func checkVersion(folder *os.Root, leaf *Leaf, version uint64) (*Commit, error) {
+	file, err := openBelow(folder, commitName(version))
 	if err != nil {
 		return nil, err
 	}
 	if file == nil {
-		return nil, fmt.Errorf("%s is missing, though it was notarized", name)
+		return nil, fmt.Errorf("%s is missing, though it was notarized", commitName(version))
 	}
 	defer file.Close()
-	return readAll(file, name, CommitBytesMax)
-}
-
-func checkVersion(root *os.Root, leaf *Leaf, version uint64) (*Commit, error) {
-	body, err := readBelow(root, commitName(version))
-	if err != nil {
-		return nil, err
-	}
-	commit, err := leaf.CheckCommit(body)
+	commit, err := leaf.readCommit(file)
 	if err != nil {
 		return nil, err
 	}
@@ -170,8 +190,11 @@ type fileHistory struct {
 	removed bool
 }
 
-// follow takes in what the next version does to the table's files.
-func follow(files map[string]*fileHistory, commit *Commit) {
+// fileHistories are those of all files that any version added, by their paths as they stand in the actions.
+type fileHistories map[string]*fileHistory
+
+// take takes in what the next version does to the table's files.
+func (files fileHistories) take(commit *Commit) {
 	for _, removed := range commit.removes {
 		if history := files[removed]; history != nil {
 			history.removed = true
@@ -186,8 +209,8 @@ func follow(files map[string]*fileHistory, commit *Commit) {
 	}
 }
 
-func (table *Table) checkFile(root *os.Root, name string, history *fileHistory) error {
-	file, err := openBelow(root, history.adds[0].stored)
+func (table *Table) checkFile(folder *os.Root, name string, history *fileHistory) error {
+	file, err := openBelow(folder, history.adds[0].stored)
 	if err != nil {
 		return err
 	}
@@ -199,7 +222,7 @@ func (table *Table) checkFile(root *os.Root, name string, history *fileHistory) 
 		return fmt.Errorf("%.200q: the data file is missing", name)
 	}
 	defer file.Close()
-	found, err := digestOf(file)
+	found, err := digestOf(file, history.adds)
 	if err != nil {
 		return err
 	}

@@ -93,11 +93,7 @@ func (given *evidence) receipt() error {
 	if err != nil {
 		return err
 	}
-	body, err := os.ReadFile(given.path("commit.json"))
-	if err != nil {
-		return err
-	}
-	commit, err := receipt.Leaf.CheckCommit(body)
+	commit, err := receipt.Leaf.OpenCommit(given.path("commit.json"))
 	if err != nil {
 		return err
 	}

@@ -52,11 +52,7 @@ func proof(given options, out io.Writer) error {
 
 // contents holds a commit file and data files against a receipt, and says what was left out.
 func contents(given options, receipt *verify.Receipt) (string, error) {
-	body, err := verify.ReadFile(given.commit, verify.CommitBytesMax)
-	if err != nil {
-		return "", err
-	}
-	commit, err := receipt.Leaf.CheckCommit(body)
+	commit, err := receipt.Leaf.OpenCommit(given.commit)
 	if err != nil {
 		return "", err
 	}
