@@ -230,11 +230,10 @@ func parseSelfDescription(info jsonObject) (*selfDescription, error) {
 	if err != nil {
 		return nil, err
 	}
-	raw, err := decodeBase64(text)
-	if err != nil || len(raw) != tlog.HashSize {
-		return nil, errors.New("previous is no leaf hash")
+	previous, err := decodeHash(text)
+	if err != nil {
+		return nil, fmt.Errorf("previous: %w", err)
 	}
-	previous := tlog.Hash(raw)
 	said.previous = &previous
 	return said, nil
 }

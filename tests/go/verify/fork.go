@@ -122,11 +122,11 @@ func parseForkProof(raw []byte) (shown tlog.Tree, path []tlog.Hash, err error) {
 	shown.N = int64(number)
 	hashes := make([]tlog.Hash, 0, len(lines)-2)
 	for _, line := range append([]string{root}, lines[3:]...) {
-		hash, err := decodeBase64(line)
-		if err != nil || len(hash) != tlog.HashSize {
+		hash, err := decodeHash(line)
+		if err != nil {
 			return shown, nil, malformed
 		}
-		hashes = append(hashes, tlog.Hash(hash))
+		hashes = append(hashes, hash)
 	}
 	shown.Hash = hashes[0]
 	return shown, hashes[1:], nil

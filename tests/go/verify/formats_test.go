@@ -117,17 +117,10 @@ func TestSharedVectorsOfConsistencyProofs(t *testing.T) {
 		Old, New      head
 		Hashes        []string
 	}
-	hash := func(text string) (tlog.Hash, error) {
-		raw, err := decodeBase64(text)
-		if err != nil || len(raw) != tlog.HashSize {
-			return tlog.Hash{}, errors.New("no hash")
-		}
-		return tlog.Hash(raw), nil
-	}
 	for _, vector := range readVectors[vector](t, "consistency.json", 100) {
 		trees := make([]tlog.Tree, 2)
 		for i, head := range []head{vector.Old, vector.New} {
-			root, err := hash(head.Root)
+			root, err := decodeHash(head.Root)
 			must(t, err)
 			trees[i] = tlog.Tree{N: head.Size, Hash: root}
 		}
@@ -135,7 +128,7 @@ func TestSharedVectorsOfConsistencyProofs(t *testing.T) {
 		var err error
 		for _, text := range vector.Hashes {
 			var sibling tlog.Hash
-			if sibling, err = hash(text); err != nil {
+			if sibling, err = decodeHash(text); err != nil {
 				break
 			}
 			path = append(path, sibling)

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-
-	"golang.org/x/mod/sumdb/tlog"
 )
 
 const headProofHeader = "dab/head-proof/v1"
@@ -57,7 +55,7 @@ func OpenHeadProof(raw []byte, trust *Trust) (*HeadProof, error) {
 		if proof.Leaf, err = OpenLeaf(lines.leaf, trust, bound.Checkpoint.Origin, lines.index); err != nil {
 			return nil, err
 		}
-		entry = &mapEntry{key, proof.Leaf.Sequence, lines.index, mapHash(proof.Leaf.Hash)}
+		entry = &mapEntry{key, proof.Leaf.Sequence, lines.index, proof.Leaf.Hash}
 	}
 	switch {
 	case lines.subject == headsSubject:
@@ -154,7 +152,7 @@ func (read *headLines) parseFound(words []string) (err error) {
 
 func parseMapEntry(words []string) (entry *mapEntry, err error) {
 	entry = &mapEntry{}
-	if entry.key, err = decodeMapHash(words[0]); err != nil {
+	if entry.key, err = decodeHash(words[0]); err != nil {
 		return nil, err
 	}
 	if entry.sequence, err = decodeNumber(words[1]); err != nil {
@@ -163,7 +161,7 @@ func parseMapEntry(words []string) (entry *mapEntry, err error) {
 	if entry.leafIndex, err = decodeNumber(words[2]); err != nil {
 		return nil, err
 	}
-	entry.leafHash, err = decodeMapHash(words[3])
+	entry.leafHash, err = decodeHash(words[3])
 	return entry, err
 }
 
@@ -174,14 +172,6 @@ func parseStep(line string) (step mapStep, err error) {
 		return step, fmt.Errorf("%.60q is no fork of a head map", line)
 	}
 	step.bit = int(bit)
-	step.sibling, err = decodeMapHash(sibling)
+	step.sibling, err = decodeHash(sibling)
 	return step, err
-}
-
-func decodeMapHash(text string) (mapHash, error) {
-	raw, err := decodeBase64(text)
-	if err != nil || len(raw) != tlog.HashSize {
-		return mapHash{}, fmt.Errorf("%.60q is no hash", text)
-	}
-	return mapHash(raw), nil
 }

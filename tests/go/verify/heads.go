@@ -1,9 +1,10 @@
 package verify
 
 import (
-	"encoding/base64"
 	"errors"
 	"fmt"
+
+	"golang.org/x/mod/sumdb/tlog"
 )
 
 // The leaves by which the ledger binds its head map.
@@ -18,13 +19,13 @@ const (
 type headsText struct {
 	origin         string
 	size, subjects uint64
-	root           mapHash
+	root           tlog.Hash
 }
 
 // isBoundBy says whether a leaf is one of the ledger's own, and binds this text.
 func (said headsText) isBoundBy(leaf *Leaf) bool {
-	body := fmt.Appendf(nil, "dab/head-map/v1\norigin %s\nsize %d\nsubjects %d\nroot %s\n",
-		said.origin, said.size, said.subjects, base64.StdEncoding.EncodeToString(said.root[:]))
+	body := fmt.Appendf(nil, "dab/head-map/v1\norigin %s\nsize %d\nsubjects %d\nroot %v\n",
+		said.origin, said.size, said.subjects, said.root)
 	return leaf.Subject == headsSubject && leaf.Operation == headsOperation && leaf.files.count == 0 &&
 		leaf.CheckBody(body) == nil
 }
@@ -49,7 +50,7 @@ func (maps *headMaps) follow(leaf *Leaf, index int64, origin string) error {
 		}
 		maps.covered = size
 	} else {
-		entry := mapEntry{mapKey(leaf.Subject), leaf.Sequence, uint64(index), mapHash(leaf.Hash)}
+		entry := mapEntry{mapKey(leaf.Subject), leaf.Sequence, uint64(index), leaf.Hash}
 		maps.current = maps.current.with(entry)
 	}
 	size := uint64(index) + 1

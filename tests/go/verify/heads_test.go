@@ -4,9 +4,10 @@ import (
 	"bytes"
 	"encoding/hex"
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
+
+	"golang.org/x/mod/sumdb/tlog"
 )
 
 // mapOf is the head map of the first leaves.
@@ -17,16 +18,33 @@ func (ledger *made) mapOf(t *testing.T, size int) headMap {
 		leaf, err := OpenLeaf(entry, ledger.trust, madeOrigin, 0)
 		must(t, err)
 		if leaf.Subject != headsSubject {
-			heads = heads.with(mapEntry{mapKey(leaf.Subject), leaf.Sequence, uint64(index), mapHash(leaf.Hash)})
+			heads = heads.with(mapEntry{mapKey(leaf.Subject), leaf.Sequence, uint64(index), leaf.Hash})
 		}
 	}
 	return heads
 }
 
+// lookUp gives the entry to which a key leads, and the forks above it from the entry up.
+func (m headMap) lookUp(key tlog.Hash) (*mapEntry, []mapStep) {
+	if m.top == nil {
+		return nil, nil
+	}
+	var path []mapStep
+	node := m.top
+	for node.bit < mapBits {
+		near, far := node.left, node.right
+		if bitOf(key, node.bit) == 1 {
+			near, far = far, near
+		}
+		path = append([]mapStep{{node.bit, far.hash}}, path...)
+		node = near
+	}
+	return &node.entry, path
+}
+
 func headsBody(size int, heads headMap) string {
-	root := heads.root()
-	return fmt.Sprintf("dab/head-map/v1\norigin %s\nsize %d\nsubjects %d\nroot %s\n", madeOrigin, size, heads.subjects,
-		encode(root[:]))
+	return fmt.Sprintf("dab/head-map/v1\norigin %s\nsize %d\nsubjects %d\nroot %v\n", madeOrigin, size, heads.subjects,
+		heads.root())
 }
 
 // bind appends a heads leaf of the first leaves.
@@ -46,12 +64,11 @@ func (ledger *made) headProof(t *testing.T, subject string, size, bound int) []b
 	case entry != nil && entry.key == key:
 		found = fmt.Sprintf("head %d %s", entry.leafIndex, encode(ledger.entries[entry.leafIndex]))
 	case entry != nil:
-		found = fmt.Sprintf("other %s %d %d %s", encode(entry.key[:]), entry.sequence, entry.leafIndex,
-			encode(entry.leafHash[:]))
+		found = fmt.Sprintf("other %v %d %d %v", entry.key, entry.sequence, entry.leafIndex, entry.leafHash)
 	}
 	text := fmt.Sprintf("%s\nsubject %s\nsize %d\nsubjects %d\n%s\n", headProofHeader, subject, size, heads.subjects, found)
 	for _, step := range path {
-		text += fmt.Sprintf("%d %s\n", step.bit, encode(step.sibling[:]))
+		text += fmt.Sprintf("%d %v\n", step.bit, step.sibling)
 	}
 	return append([]byte(text+"\n"), ledger.receipt(t, bound)...)
 }
@@ -96,12 +113,12 @@ func TestHeadMapsOfKnownRoots(t *testing.T) {
 	var heads headMap
 	if root := heads.root(); hex.EncodeToString(root[:]) !=
 		"e52d9c508c502347344d8c07ad91cbd6068afc75ff6292f062a09ca381c89e71" {
-		t.Errorf("the empty map has the root %x", root)
+		t.Errorf("the empty map has the root %x", root[:])
 	}
 	for number := range 3 {
 		// those that the verifier in Python pins too: leaf hashes of two numbers as text
 		entry := someEntry(number)
-		entry.leafHash = leafHashOf(fmt.Sprintf("%d 0", number))
+		entry.leafHash = tlog.RecordHash(fmt.Appendf(nil, "%d 0", number))
 		heads = heads.with(entry)
 		want := []string{
 			"35b809da0186c396f019a5f0bacef4bc18a3150733e390abb1310b5f65156627",
@@ -109,7 +126,7 @@ func TestHeadMapsOfKnownRoots(t *testing.T) {
 			"8a5cd175dea531ce59200db02a482910243de0998934caa6afe2d3e7b40573ff",
 		}[number]
 		if root := heads.root(); hex.EncodeToString(root[:]) != want {
-			t.Errorf("the map of %d subjects has the root %x", number+1, root)
+			t.Errorf("the map of %d subjects has the root %x", number+1, root[:])
 		}
 	}
 }
@@ -220,7 +237,7 @@ func TestTheAuditOfALedgerFindsAHeadsLeafThatLies(t *testing.T) {
 		ledger.take(t, headsSubject, ledger.statementOf(headsSubject, body, operation), ledger.writer)
 		_, err := AuditLedger(ledger.issue(t), ledger.trust, nil)
 		verdict := Invalid
-		if slices.Contains([]string{"the last that may be"}, what) {
+		if what == "the last that may be" {
 			verdict = Valid
 		}
 		expect(t, what, err, verdict)

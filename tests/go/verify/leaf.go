@@ -106,11 +106,10 @@ func parseLeaf(text, origin string) (*Leaf, error) {
 		}
 	}
 	if found[4] != "-" {
-		raw, err := decodeBase64(found[4])
-		if err != nil || len(raw) != tlog.HashSize {
-			return nil, errors.New("its parent is no hash")
+		parent, err := decodeHash(found[4])
+		if err != nil {
+			return nil, fmt.Errorf("parent: %w", err)
 		}
-		parent := tlog.Hash(raw)
 		leaf.parent = &parent
 	}
 	if (leaf.Sequence == 0) != (leaf.parent == nil) {

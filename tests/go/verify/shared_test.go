@@ -6,8 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
-
-	"golang.org/x/mod/sumdb/tlog"
 )
 
 var statusOf = map[string]int{"VALID": Valid, "INVALID": Invalid, "UNDECIDED": Undecided}
@@ -55,8 +53,6 @@ func sharedVectors(t *testing.T, file string) []sharedVector {
 	must(t, json.Unmarshal(raw, &vectors))
 	return vectors
 }
-
-func leafHashOf(text string) mapHash { return mapHash(tlog.RecordHash([]byte(text))) }
 
 func TestSharedVectorsOfReceipts(t *testing.T) {
 	tried := 0

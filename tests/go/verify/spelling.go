@@ -4,6 +4,8 @@ import (
 	"encoding/base64"
 	"fmt"
 	"strconv"
+
+	"golang.org/x/mod/sumdb/tlog"
 )
 
 // decodeBase64 reads padded base64 in its one spelling. The standard decoder alone takes stray bits in the padding and
@@ -14,6 +16,15 @@ func decodeBase64(text string) ([]byte, error) {
 		return nil, fmt.Errorf("%.60q is not canonical base64", text)
 	}
 	return raw, nil
+}
+
+// decodeHash reads the base64 of a hash.
+func decodeHash(text string) (tlog.Hash, error) {
+	raw, err := decodeBase64(text)
+	if err != nil || len(raw) != tlog.HashSize {
+		return tlog.Hash{}, fmt.Errorf("%.60q is no hash", text)
+	}
+	return tlog.Hash(raw), nil
 }
 
 // decodeNumber reads a decimal number without sign or leading zeros.
