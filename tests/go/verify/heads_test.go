@@ -75,11 +75,7 @@ func (ledger *made) headProof(t *testing.T, subject string, size, bound int) []b
 
 // What stands in the shared vectors was computed by others.
 func TestSharedVectorsOfHeadProofs(t *testing.T) {
-	vectors := sharedVectors(t, "heads.json")
-	if len(vectors) < 100 {
-		t.Errorf("only %d vectors", len(vectors))
-	}
-	for _, vector := range vectors {
+	for _, vector := range readVectors[proofVector](t, "heads.json", 100) {
 		trust, err := ParseTrust(vector.Policy, vector.Writers)
 		must(t, err)
 		proof, err := OpenHeadProof(vector.Proof, trust)

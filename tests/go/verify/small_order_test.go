@@ -6,10 +6,10 @@ import (
 )
 
 // vectorsOfSmallOrder are the shared vectors about points of small order.
-func vectorsOfSmallOrder(t *testing.T, file string) []sharedVector {
+func vectorsOfSmallOrder(t *testing.T, file string) []proofVector {
 	t.Helper()
-	var found []sharedVector
-	for _, vector := range sharedVectors(t, file) {
+	var found []proofVector
+	for _, vector := range readVectors[proofVector](t, file, 1) {
 		if strings.Contains(vector.Name, "small order") {
 			found = append(found, vector)
 		}
