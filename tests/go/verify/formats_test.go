@@ -164,8 +164,8 @@ func TestSharedVectorsOfChanges(t *testing.T) {
 		}
 		for i, told := range vector.Epochs {
 			epoch := found[i]
-			if epoch.Number != told.Epoch || epoch.Members != told.Members || epoch.Policy != told.Policy ||
-				epoch.Writers != told.Writers {
+			if epoch.Number != told.Epoch || epoch.Members != told.Members ||
+				epoch.Trust.Files != (TrustFiles{told.Policy, told.Writers}) {
 				t.Errorf("%s: it reads as %v", vector.Name, epoch)
 			}
 		}

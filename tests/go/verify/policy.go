@@ -1,7 +1,6 @@
 package verify
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"strings"
@@ -153,24 +152,4 @@ func (reader *policyReader) setQuorum(name string) error {
 		return fmt.Errorf("%q is not defined above", name)
 	}
 	return nil
-}
-
-// words splits a trust file into lines and these into words, without comments. Octets above 0x7f mean nothing special.
-func words(raw []byte) ([][]string, error) {
-	if len(raw) > 0 && !bytes.HasSuffix(raw, []byte("\n")) {
-		return nil, errors.New("the last line does not end")
-	}
-	for _, octet := range raw {
-		if octet < 0x20 && octet != '\t' && octet != '\n' || octet == 0x7f {
-			return nil, fmt.Errorf("it has the control character %#02x", octet)
-		}
-	}
-	var lines [][]string
-	for line := range strings.Lines(string(raw)) {
-		words := strings.FieldsFunc(line, func(letter rune) bool { return strings.ContainsRune(" \t\n", letter) })
-		if len(words) > 0 && !strings.HasPrefix(words[0], "#") {
-			lines = append(lines, words)
-		}
-	}
-	return lines, nil
 }

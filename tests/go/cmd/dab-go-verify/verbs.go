@@ -195,7 +195,7 @@ func writeTrust(directory string, epoch *verify.Epoch) error {
 		return err
 	}
 	for name, text := range map[string]string{
-		"policy": epoch.Policy, "writers": epoch.Writers, "epoch": fmt.Sprintf("%d\n", epoch.Number),
+		"policy": epoch.Trust.Files.Policy, "writers": epoch.Trust.Files.Writers, "epoch": fmt.Sprintf("%d\n", epoch.Number),
 	} {
 		if err := os.WriteFile(filepath.Join(directory, name), []byte(text), 0o644); err != nil {
 			return err
