@@ -106,7 +106,7 @@ func madeTable(t *testing.T) (*made, string) {
 	ledger.table(t, directory,
 		version{lines: []string{`{"metaData":{"id":"x","configuration":{"dab.tableId":"t"}}}`}},
 		version{files: [][2]string{{"a%20b.parquet", "first"}, {"p=1/c", "second"}}},
-		version{lines: []string{`{"remove":{"path":"p=1/c"}}`}, files: [][2]string{{"d", ""}}},
+		version{lines: []string{`{"remove":{"path":"p=1/c"}}`}, files: [][2]string{{"d", ""}, {"q/e", "third"}}},
 	)
 	ledger.add(t, "table/1", ledger.writer)
 	return ledger, directory
@@ -124,7 +124,7 @@ func TestATableIsHeldAgainstItsLeaves(t *testing.T) {
 	for _, id := range []string{"", "t"} {
 		found, err := auditMade(t, ledger, directory, id)
 		must(t, err)
-		if found.String() != "table/t: 3 versions, 3 data files, 0 more that were removed and are gone" {
+		if found.String() != "table/t: 3 versions, 4 data files, 0 more that were removed and are gone" {
 			t.Errorf("it reads as %v", found)
 		}
 	}
@@ -153,6 +153,10 @@ func TestChangesOfATableAreNoticed(t *testing.T) {
 		"a commit more":            func(d string) { write(t, d, commitName(3), []byte("{}\n")) },
 		"a commit's byte":          func(d string) { write(t, d, last, []byte("{}\n")) },
 		"what Delta readers trust": func(d string) { write(t, d, "_delta_log/_last_checkpoint", nil) },
+		"a file as its folder": func(d string) {
+			must(t, os.RemoveAll(filepath.Join(d, "q")))
+			write(t, d, "q", nil)
+		},
 		"a link that leads away": func(d string) {
 			must(t, os.Remove(filepath.Join(d, "d")))
 			write(t, filepath.Dir(d), "outside", nil)

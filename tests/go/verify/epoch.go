@@ -117,7 +117,7 @@ func parseChange(raw []byte) (*change, []byte, error) {
 	return read, rest[lengths[0]+lengths[1]:], nil
 }
 
-// certified checks that those whom trust names in an epoch have certified the change, and gives the index of its leaf.
+// certified checks that those whom trust names in an epoch have certified the change, and gives the receipt of its leaf.
 func (next *change) certified(trust *Trust, epoch uint64) (*Receipt, error) {
 	receipt, err := OpenReceipt(next.receipt, trust)
 	if err != nil {

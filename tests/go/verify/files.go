@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 )
 
 // ReadFile reads a file of at most bytesMax bytes. One that cannot be read, or is no regular file, leaves it undecided; a
@@ -35,10 +36,15 @@ func openFile(path string) (*regularFile, error) {
 // openBelow opens a file below a folder, which no link leads out of; nil where there is none.
 func openBelow(folder *os.Root, path string) (*regularFile, error) {
 	file, err := openRegular(filepath.FromSlash(path), folder.Stat, folder.Open)
-	if errors.Is(err, fs.ErrNotExist) {
+	if isAbsent(err) {
 		return nil, nil
 	}
 	return file, err
+}
+
+// isAbsent says whether there is nothing of a file's name, be it that a file stands where its folder should.
+func isAbsent(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)
 }
 
 type statFunc func(path string) (fs.FileInfo, error)

@@ -1,9 +1,7 @@
 package verify
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
 	"path/filepath"
 	"strings"
 )
@@ -38,7 +36,7 @@ func Follow(path, directory string) ([]*Epoch, error) {
 		return nil, err
 	}
 	number, err := readEpoch(directory)
-	if errors.Is(err, fs.ErrNotExist) {
+	if isAbsent(err) {
 		number, err = epochOf(trust.Files, changes), nil
 	}
 	if err != nil {

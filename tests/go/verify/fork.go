@@ -55,8 +55,8 @@ func compareNotes(first, second, proof []byte, policy *Policy) (*ForkError, erro
 	if older.head.Tree.N > newer.head.Tree.N {
 		older, newer = newer, older
 	}
-	agree, err := agree(older.head.Tree, newer.head.Tree, proof)
-	if agree || err != nil {
+	extended, err := isExtended(older.head.Tree, newer.head.Tree, proof)
+	if extended || err != nil {
 		return nil, err
 	}
 	fork := &ForkError{Origin: older.head.Origin, Size: older.head.Tree.N}
@@ -68,8 +68,8 @@ func compareNotes(first, second, proof []byte, policy *Policy) (*ForkError, erro
 	return fork, nil
 }
 
-// agree says whether one tree extends the other, where that is shown.
-func agree(older, newer tlog.Tree, proof []byte) (bool, error) {
+// isExtended says whether the newer tree extends the older one, where that is shown.
+func isExtended(older, newer tlog.Tree, proof []byte) (bool, error) {
 	if older.N == newer.N {
 		return older.Hash == newer.Hash, nil
 	}

@@ -82,7 +82,7 @@ func OpenHeadProof(raw []byte, trust *Trust) (*HeadProof, error) {
 
 // CheckTable holds the subject against the table that was asked for.
 func (proof *HeadProof) CheckTable(id string) error {
-	if proof.Subject != "table/"+id {
+	if proof.Subject != tableSubject+id {
 		return fmt.Errorf("the head proof is for %s, not for table %s", proof.Subject, id)
 	}
 	return nil

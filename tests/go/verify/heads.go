@@ -41,8 +41,8 @@ func newHeadMaps() *headMaps {
 	return &headMaps{recent: []headsText{{root: emptyMapRoot()}}, covered: -1}
 }
 
-// follow takes the leaf at an index: a heads leaf has to bind a map of leaves before it, others change the map.
-func (maps *headMaps) follow(leaf *Leaf, index int64, origin string) error {
+// take takes the leaf at an index: a heads leaf has to bind a map of leaves before it, others change the map.
+func (maps *headMaps) take(leaf *Leaf, index int64, origin string) error {
 	if leaf.Subject == headsSubject {
 		size, err := maps.coveredBy(leaf, origin)
 		if err != nil {

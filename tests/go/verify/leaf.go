@@ -84,6 +84,17 @@ func OpenLeaf(raw []byte, trust *Trust, origin string, index uint64) (*Leaf, err
 	return leaf, nil
 }
 
+// CheckBody holds a body, for a table the commit file, against the leaf's length and both digests. What it says is not
+// looked at.
+func (leaf *Leaf) CheckBody(body []byte) error {
+	first, second := blake3.Sum256(body), sha256.Sum256(body)
+	if uint64(len(body)) != leaf.bytes || hex.EncodeToString(first[:]) != leaf.blake3 ||
+		hex.EncodeToString(second[:]) != leaf.sha256 {
+		return fmt.Errorf("%s sequence %d: the commit file is not the notarized one", leaf.Subject, leaf.Sequence)
+	}
+	return nil
+}
+
 func parseLeaf(text, origin string) (*Leaf, error) {
 	found := leafText.FindStringSubmatch(text)
 	if found == nil || !isSubject(found[2]) || len(found[10]) > operationBytesMax {
@@ -116,15 +127,4 @@ func parseLeaf(text, origin string) (*Leaf, error) {
 		return nil, fmt.Errorf("sequence %d and parent do not fit", leaf.Sequence)
 	}
 	return leaf, nil
-}
-
-// CheckBody holds a body, for a table the commit file, against the leaf's length and both digests. What it says is not
-// looked at.
-func (leaf *Leaf) CheckBody(body []byte) error {
-	first, second := blake3.Sum256(body), sha256.Sum256(body)
-	if uint64(len(body)) != leaf.bytes || hex.EncodeToString(first[:]) != leaf.blake3 ||
-		hex.EncodeToString(second[:]) != leaf.sha256 {
-		return fmt.Errorf("%s sequence %d: the commit file is not the notarized one", leaf.Subject, leaf.Sequence)
-	}
-	return nil
 }

@@ -65,9 +65,9 @@ func (ledger *Ledger) readEntries(files publicFiles, trust *Trust) (*tree, error
 			return nil, err
 		}
 		for _, entry := range entries {
-			leaf, err := ledger.follow(entry, grown.size, trust)
+			leaf, err := ledger.take(entry, grown.size, trust)
 			if err == nil {
-				err = maps.follow(leaf, grown.size, ledger.Checkpoint.Origin)
+				err = maps.take(leaf, grown.size, ledger.Checkpoint.Origin)
 			}
 			if err != nil {
 				return nil, fmt.Errorf("leaf %d: %w", grown.size, err)
@@ -80,8 +80,9 @@ func (ledger *Ledger) readEntries(files publicFiles, trust *Trust) (*tree, error
 	return grown, nil
 }
 
-// follow checks the rule: within a subject, sequences count up from zero and each leaf names the one before.
-func (ledger *Ledger) follow(entry []byte, index int64, trust *Trust) (*Leaf, error) {
+// take takes the leaf at an index by the one rule: within a subject, sequences count up from zero and each leaf names the
+// one before.
+func (ledger *Ledger) take(entry []byte, index int64, trust *Trust) (*Leaf, error) {
 	leaf, err := OpenLeaf(entry, trust, ledger.Checkpoint.Origin, uint64(index))
 	if err != nil {
 		return nil, err

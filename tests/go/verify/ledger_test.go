@@ -120,6 +120,17 @@ func TestEveryFileIsNeededAndChecked(t *testing.T) {
 	must(t, err)
 }
 
+func TestAFileInThePlaceOfAFolderHoldsNoTiles(t *testing.T) {
+	ledger := makeLedger(t, 3, 0, "quorum none")
+	for _, folder := range []string{"tile", "tile/0", "tile/entries/000.p"} {
+		public := ledger.issue(t)
+		must(t, os.RemoveAll(filepath.Join(public, folder)))
+		write(t, public, folder, nil)
+		_, err := AuditLedger(public, ledger.trust, nil)
+		expect(t, folder, err, Invalid)
+	}
+}
+
 func TestAFullTileStandsInForAPartialOne(t *testing.T) {
 	ledger := makeLedger(t, 260, 0, "quorum none")
 	public := ledger.issue(t)

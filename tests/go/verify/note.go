@@ -28,6 +28,13 @@ type Key struct {
 	public [32]byte
 }
 
+// Verify is the packages' check, but for signatures whose point R has a small order: those could fit several texts.
+// R stands in the first half of the last 64 bytes, with a cosignature's time before them.
+func (key Key) Verify(msg, sig []byte) bool {
+	return len(sig) >= ed25519.SignatureSize && !smallOrder(sig[len(sig)-ed25519.SignatureSize:][:32]) &&
+		key.Verifier.Verify(msg, sig)
+}
+
 // parseKey reads a vkey of one signature type. The packages read other types too, and the one for cosignatures takes
 // any key id, so the key is written again and compared.
 func parseKey(vkey string, signatureType byte) (Key, error) {
@@ -52,13 +59,6 @@ func parseKey(vkey string, signatureType byte) (Key, error) {
 		return Key{}, fmt.Errorf("%.120q is no safe public key, its order is small", vkey)
 	}
 	return Key{verifier, [32]byte(raw[1:])}, nil
-}
-
-// Verify is the packages' check, but for signatures whose point R has a small order: those could fit several texts.
-// R stands in the first half of the last 64 bytes, with a cosignature's time before them.
-func (key Key) Verify(msg, sig []byte) bool {
-	return len(sig) >= ed25519.SignatureSize && !smallOrder(sig[len(sig)-ed25519.SignatureSize:][:32]) &&
-		key.Verifier.Verify(msg, sig)
 }
 
 // The points of the curve whose order is 1, 2, 4 or 8, in every spelling of 32 bytes but for the sign, the highest bit.

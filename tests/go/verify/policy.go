@@ -42,7 +42,7 @@ func (r *rule) met(cosigned map[string]bool) bool {
 
 // ParsePolicy reads the file policy of a trust directory.
 func ParsePolicy(raw []byte) (*Policy, error) {
-	lines, err := words(raw)
+	lines, err := trustLines(raw)
 	if err != nil {
 		return nil, fmt.Errorf("policy: %w", err)
 	}

@@ -47,6 +47,13 @@ func OpenReceipt(raw []byte, trust *Trust) (*Receipt, error) {
 	return &Receipt{leaf, int64(parsed.Index), checkpoint}, nil
 }
 
+// String says in words what was proved.
+func (receipt *Receipt) String() string {
+	leaf := receipt.Leaf
+	return fmt.Sprintf("%s sequence %d: %s, leaf %d, written by %s",
+		leaf.Subject, leaf.Sequence, leaf.Operation, receipt.Index, leaf.Writer)
+}
+
 // parseReceipt reads the form of a receipt. Nothing of it has been checked then.
 func parseReceipt(raw []byte) (*proof.TLogProof, error) {
 	var parsed proof.TLogProof
@@ -61,11 +68,4 @@ func parseReceipt(raw []byte) (*proof.TLogProof, error) {
 		return nil, errors.New("receipt: it has too many hashes or an impossible index")
 	}
 	return &parsed, nil
-}
-
-// String says in words what was proved.
-func (receipt *Receipt) String() string {
-	leaf := receipt.Leaf
-	return fmt.Sprintf("%s sequence %d: %s, leaf %d, written by %s",
-		leaf.Subject, leaf.Sequence, leaf.Operation, receipt.Index, leaf.Writer)
 }

@@ -1,9 +1,7 @@
 package verify
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
 	"path/filepath"
 	"strings"
 
@@ -84,7 +82,7 @@ func (files publicFiles) read(tile tlog.Tile, bytesMax int64) ([]byte, tlog.Tile
 	full.W = tileWidth
 	for _, candidate := range []tlog.Tile{tile, full} {
 		raw, err := ReadFile(filepath.Join(files.directory, tilePath(candidate)), bytesMax)
-		if !errors.Is(err, fs.ErrNotExist) {
+		if !isAbsent(err) {
 			return raw, candidate, err
 		}
 	}

@@ -83,9 +83,9 @@ func checkConsistency(older, newer tlog.Tree, path []tlog.Hash) error {
 }
 
 func octets(hashes []tlog.Hash) [][]byte {
-	slices := make([][]byte, len(hashes))
+	raw := make([][]byte, len(hashes))
 	for i := range hashes {
-		slices[i] = hashes[i][:]
+		raw[i] = hashes[i][:]
 	}
-	return slices
+	return raw
 }

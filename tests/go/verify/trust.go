@@ -45,7 +45,7 @@ func ParseTrust(policy, writers []byte) (*Trust, error) {
 	if err != nil {
 		return nil, err
 	}
-	lines, err := words(writers)
+	lines, err := trustLines(writers)
 	if err != nil {
 		return nil, fmt.Errorf("writers: %w", err)
 	}
@@ -67,8 +67,8 @@ func ParseTrust(policy, writers []byte) (*Trust, error) {
 	return trust, nil
 }
 
-// words splits a trust file into lines and these into words, without comments. Octets above 0x7f mean nothing special.
-func words(raw []byte) ([][]string, error) {
+// trustLines splits a trust file into lines and these into words, without comments. Octets above 0x7f mean nothing special.
+func trustLines(raw []byte) ([][]string, error) {
 	if len(raw) > 0 && !bytes.HasSuffix(raw, []byte("\n")) {
 		return nil, errors.New("the last line does not end")
 	}

@@ -12,11 +12,7 @@ import (
 )
 
 func checkpoint(given options, out io.Writer) error {
-	trust, err := verify.ReadTrust(given.trust)
-	if err != nil {
-		return err
-	}
-	raw, err := verify.ReadFile(given.operands[0], verify.NoteBytesMax)
+	trust, raw, err := read(given, verify.NoteBytesMax)
 	if err != nil {
 		return err
 	}
@@ -27,12 +23,18 @@ func checkpoint(given options, out io.Writer) error {
 	return err
 }
 
-func proof(given options, out io.Writer) error {
+// read reads whom to trust, and the file that is to be checked.
+func read(given options, bytesMax int64) (*verify.Trust, []byte, error) {
 	trust, err := verify.ReadTrust(given.trust)
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
-	raw, err := verify.ReadFile(given.operands[0], verify.ReceiptBytesMax)
+	raw, err := verify.ReadFile(given.operands[0], bytesMax)
+	return trust, raw, err
+}
+
+func proof(given options, out io.Writer) error {
+	trust, raw, err := read(given, verify.ReceiptBytesMax)
 	if err != nil {
 		return err
 	}
@@ -71,11 +73,7 @@ func contents(given options, receipt *verify.Receipt) (string, error) {
 }
 
 func head(given options, out io.Writer) error {
-	trust, err := verify.ReadTrust(given.trust)
-	if err != nil {
-		return err
-	}
-	raw, err := verify.ReadFile(given.operands[0], verify.HeadProofBytesMax)
+	trust, raw, err := read(given, verify.HeadProofBytesMax)
 	if err != nil {
 		return err
 	}
@@ -191,15 +189,18 @@ func follow(given options, out io.Writer) error {
 
 // writeTrust makes a new trust directory of an epoch. One that is there is left as it is.
 func writeTrust(directory string, epoch *verify.Epoch) error {
-	if err := os.Mkdir(directory, 0o755); err != nil {
-		return err
-	}
-	for name, text := range map[string]string{
-		"policy": epoch.Trust.Files.Policy, "writers": epoch.Trust.Files.Writers, "epoch": fmt.Sprintf("%d\n", epoch.Number),
+	err := os.Mkdir(directory, 0o755)
+	for _, file := range []struct{ name, text string }{
+		{"policy", epoch.Trust.Files.Policy}, {"writers", epoch.Trust.Files.Writers},
+		{"epoch", fmt.Sprintf("%d\n", epoch.Number)},
 	} {
-		if err := os.WriteFile(filepath.Join(directory, name), []byte(text), 0o644); err != nil {
-			return err
+		if err == nil {
+			err = os.WriteFile(filepath.Join(directory, file.name), []byte(file.text), 0o644)
 		}
+	}
+	if err != nil {
+		// the changes hold, but whoever asked for the folder has not got it
+		return fmt.Errorf("%w: %w", verify.ErrUndecided, err)
 	}
 	return nil
 }
