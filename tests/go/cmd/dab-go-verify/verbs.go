@@ -23,16 +23,6 @@ func checkpoint(given options, out io.Writer) error {
 	return err
 }
 
-// read reads whom to trust, and the file that is to be checked.
-func read(given options, bytesMax int64) (*verify.Trust, []byte, error) {
-	trust, err := verify.ReadTrust(given.trust)
-	if err != nil {
-		return nil, nil, err
-	}
-	raw, err := verify.ReadFile(given.operands[0], bytesMax)
-	return trust, raw, err
-}
-
 func proof(given options, out io.Writer) error {
 	trust, raw, err := read(given, verify.ReceiptBytesMax)
 	if err != nil {
@@ -203,4 +193,14 @@ func writeTrust(directory string, epoch *verify.Epoch) error {
 		return fmt.Errorf("%w: %w", verify.ErrUndecided, err)
 	}
 	return nil
+}
+
+// read reads whom to trust, and the file that is to be checked.
+func read(given options, bytesMax int64) (*verify.Trust, []byte, error) {
+	trust, err := verify.ReadTrust(given.trust)
+	if err != nil {
+		return nil, nil, err
+	}
+	raw, err := verify.ReadFile(given.operands[0], bytesMax)
+	return trust, raw, err
 }
