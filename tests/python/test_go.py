@@ -3,6 +3,7 @@
 The program is tests/go: signatures, cosignatures and trees are checked by golang.org/x/mod and transparency-dev's
 packages, which other logs stand on. Go fetches them; where it is missing or too old the tests are skipped and say so."""
 
+import os
 import re
 import shutil
 import urllib.parse
@@ -25,6 +26,7 @@ CHANGES_PER_ARTEFACT = 25
 INSERTS = 260  # more leaves than a tile has hashes
 PARTS = 300  # data files of one commit
 GO_TESTS_SECONDS_MAX = 900
+TERABYTE = 1 << 40
 
 
 @pytest.fixture(scope="module")
@@ -255,6 +257,33 @@ def test_a_missing_file_is_judged_as_by_dab(home, go, tmp_path, missing, verdict
     (public / missing).rename(public / "hidden")
     found = on_ledger(go, trust, public)
     assert both(found) == verdict, found
+
+
+def test_what_is_no_file_to_be_read_is_judged_as_by_dab(home, go, tmp_path):
+    """A pipe would have its reader wait for ever, a file that claims a terabyte read as long."""
+    trust, public, table = home.copy(tmp_path)
+    log = table / "_delta_log"
+    for path in [public / "checkpoint", log / f"{0:020}.json", log / f"{VERSION:020}.json", next(table.rglob("*.parquet"))]:
+        honest = path.read_bytes()
+        path.unlink()
+        os.mkfifo(path)
+        found = on_table(go, trust, public, table)
+        assert both(found) == UNDECIDED, (path, found)
+        path.unlink()
+        path.write_bytes(honest)
+        os.truncate(path, TERABYTE)
+        found = on_table(go, trust, public, table)
+        assert both(found) == INVALID, (path, found)
+        path.write_bytes(honest)
+    assert both(on_table(go, trust, public, table)) == VALID
+
+
+def test_a_file_in_the_place_of_a_folder_is_judged_as_by_dab(home, go, tmp_path):
+    trust, public, _ = home.copy(tmp_path)
+    (public / "tile" / "0").rename(public / "hidden")
+    (public / "tile" / "0").write_bytes(b"")
+    found = on_ledger(go, trust, public)
+    assert both(found) == INVALID, found
 
 
 def test_a_fork_or_a_rollback_shows_against_an_older_checkpoint(made_home, go, tmp_path):
