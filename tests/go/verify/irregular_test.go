@@ -43,32 +43,37 @@ func TestNoCheckHangsOnWhatIsNoRegularFile(t *testing.T) {
 	public, trust := ledger.issue(t), t.TempDir()
 	write(t, trust, "policy", []byte("quorum none\n"))
 	write(t, trust, "writers", nil)
+	write(t, trust, "changes", nil)
+	changes := filepath.Join(trust, "changes")
 	leaf, err := OpenLeaf(ledger.entries[1], ledger.trust, madeOrigin, 1)
 	must(t, err)
 	commit, err := leaf.OpenCommit(filepath.Join(table, commitName(1)))
 	must(t, err)
 	audited, err := AuditLedger(public, ledger.trust, nil)
 	must(t, err)
+	dataFile, commitFile := filepath.Join(table, "p=1/c"), filepath.Join(table, commitName(2))
 	auditTable := func() error { _, err := AuditTable(table, audited, ""); return err }
 	auditLedger := func() error { _, err := AuditLedger(public, ledger.trust, nil); return err }
 	for path, check := range map[string]func() error{
 		filepath.Join(table, commitName(0)):           auditTable,
 		filepath.Join(table, commitName(1)):           auditTable,
 		filepath.Join(table, "d"):                     auditTable,
-		filepath.Join(table, "p=1/c"):                 func() error { return commit.CheckData(filepath.Join(table, "p=1/c")) },
-		filepath.Join(table, commitName(2)):           func() error { _, err := leaf.OpenCommit(filepath.Join(table, commitName(2))); return err },
+		dataFile:                                      func() error { return commit.CheckData(dataFile) },
+		commitFile:                                    func() error { _, err := leaf.OpenCommit(commitFile); return err },
 		filepath.Join(public, "checkpoint"):           auditLedger,
 		filepath.Join(public, "tile/0/000.p/4"):       auditLedger,
 		filepath.Join(public, "tile/entries/000.p/4"): auditLedger,
+		filepath.Join(trust, "policy"):                func() error { _, err := ReadTrust(trust); return err },
 		filepath.Join(trust, "writers"):               func() error { _, err := ReadTrust(trust); return err },
-		filepath.Join(trust, "epoch"):                 func() error { _, err := Follow(filepath.Join(trust, "writers"), trust); return err },
+		filepath.Join(trust, "epoch"):                 func() error { _, err := Follow(changes, trust); return err },
+		changes:                                       func() error { _, err := Follow(changes, trust); return err },
 	} {
 		for what, make := range irregular {
 			aside := path + ".aside"
 			moved := os.Rename(path, aside)
 			must(t, make(path))
 			expect(t, what+" as "+path, promptly(t, path, check), Undecided)
-			must(t, os.RemoveAll(path))
+			must(t, os.Remove(path))
 			if moved == nil {
 				must(t, os.Rename(aside, path))
 			}
@@ -99,10 +104,11 @@ func promptly(t *testing.T, path string, check func() error) error {
 	t.Helper()
 	info, err := os.Lstat(path)
 	must(t, err)
-	found := make(chan error, 1)
 	if info.Mode().Type() != fs.ModeNamedPipe {
 		return check()
 	}
+	found := make(chan error, 1)
+	go func() { found <- check() }()
 	// this waits for a reader: nobody is to become one
 	writing := make(chan *os.File, 1)
 	go func() {
@@ -112,7 +118,6 @@ func promptly(t *testing.T, path string, check func() error) error {
 		}
 		writing <- pipe
 	}()
-	go func() { found <- check() }()
 	select {
 	case pipe := <-writing:
 		t.Errorf("%s was opened", path)
