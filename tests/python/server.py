@@ -11,8 +11,9 @@ import time
 from collections import deque
 from pathlib import Path
 
-import adbc_driver_flightsql.dbapi as flightsql
 from adbc_driver_flightsql import DatabaseOptions
+
+from driver import connect
 
 # Under strace a node takes longest.
 START_SECONDS_MAX = 120
@@ -165,7 +166,7 @@ class Server:
                 options.setdefault(call.value, str(call_seconds_max))
         if self.certificate:
             options.setdefault(DatabaseOptions.TLS_ROOT_CERTS.value, self.certificate)
-        return flightsql.connect(self.url, db_kwargs=options, autocommit=autocommit)
+        return connect(self.url, options, autocommit)
 
     def query(self, sql, parameters=None):
         """The rows of one query over a connection of its own."""
