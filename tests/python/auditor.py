@@ -18,26 +18,13 @@ import urllib.parse
 import urllib.request
 from pathlib import Path
 
-from verifier import (
-    EMPTY_MAP,
-    Checkpoint,
-    Invalid,
-    Leaf,
-    Trust,
-    Undecided,
-    actions,
-    bit_of,
-    certified_by,
-    check_data,
-    check_heads_leaf,
-    judged,
-    leaf_hash,
-    map_entry,
-    map_fork,
-    need,
-    sha256,
-    tree_hash,
-)
+from checkpoint import Checkpoint, certified_by
+from commit_file import actions, check_data
+from head_map import check_heads_leaf, map_of, map_root
+from leaf import Leaf
+from merkle import leaf_hash, tree_hash
+from trust_directory import Trust
+from verdict import Invalid, Undecided, judged, need
 
 TILE_WIDTH, MAP_WINDOW_LEAVES = 256, 1024
 
@@ -131,22 +118,6 @@ def audit_ledger(read, trust, since=None):
         need(leaf.parent == (chain[-1].hash if chain else None), f"{leaf.subject} {leaf.sequence}: wrong parent")
         chain.append(leaf)
     return checkpoint, subjects
-
-
-def map_root(entries):
-    """Root of a head map by its definition: parted where the first and the last of its sorted keys first differ."""
-    if len(entries) < 2:
-        return map_entry(*entries[0]) if entries else EMPTY_MAP
-    first, last = entries[0][0], entries[-1][0]
-    bit = next(bit for bit in range(256) if bit_of(first, bit) != bit_of(last, bit))
-    left = [entry for entry in entries if not bit_of(entry[0], bit)]
-    return map_fork(bit, map_root(left), map_root(entries[len(left) :]))
-
-
-def map_of(leaves):
-    """The sorted entries of the head map of these leaves, the first of the ledger."""
-    last = {leaf.subject: (leaf.sequence, index, leaf.hash) for index, leaf in enumerate(leaves)}
-    return sorted((sha256(subject.encode()), *head) for subject, head in last.items() if subject != "heads")
 
 
 def covered_by(heads_leaf, leaves, covered):

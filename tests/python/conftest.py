@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import random
 import re
 import shutil
 from pathlib import Path
@@ -68,6 +69,23 @@ def made_home(tmp_path_factory):
 def home(request):
     """What the auditor took home. The verifiers must judge DAB's own ledger and a stranger's alike."""
     return request.getfixturevalue("node_home" if request.param == "of a node" else "made_home")
+
+
+@pytest.fixture
+def chance(request, capsys):
+    """What a test draws by chance; the seed is printed, and DAB_TEST_SEED replays it."""
+    seed = int(os.environ.get("DAB_TEST_SEED") or random.SystemRandom().randrange(1 << 32))
+    with capsys.disabled():
+        print(f"\n{request.node.name}: DAB_TEST_SEED={seed}")
+    return random.Random(seed)
+
+
+@pytest.fixture(scope="session")
+def go(tmp_path_factory):
+    """The verifier in Go. Go fetches the packages that it stands on."""
+    from go_verifier import built
+
+    return built(tmp_path_factory.mktemp("go"))
 
 
 @pytest.fixture(scope="session")

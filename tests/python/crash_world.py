@@ -6,10 +6,11 @@ from http.client import HTTPException
 
 from auditor import audit_ledger, audit_table, source
 from clients import DENIALS
+from notarizing import digests, post
 from offline import audits
-from test_idempotency import by_command
-from test_notarize import digests, post
-from verifier import Invalid, Trust, Undecided, verify
+from receipt import verify
+from trust_directory import Trust
+from verdict import Invalid, Undecided
 
 # A client that was told of a failure asks again under the same key, as long as there is somebody to ask.
 ASKED_MAX = 3
@@ -32,14 +33,13 @@ class Statement:
 
     def ask(self, server):
         """The answer, or why there is none."""
-        done = by_command(server, self.sql[:60].replace(" ", "_"), self.sql, check=False)
+        done = server.dab("sql", "--idempotency-key", self.sql[:60].replace(" ", "_"), "-c", self.sql, check=False)
         assert "panicked at" not in done.stderr, done.stderr
         return (None, done.stderr.strip()) if done.returncode else (done.stdout, None)
 
     def receipt(self, server):
-        sql = f"SELECT proof FROM dab.receipts WHERE table_name = '{self.table}' ORDER BY version DESC LIMIT 1"
         try:
-            return next((proof for (proof,) in server.query(sql)), None)
+            return server.receipt(self.table)
         except Exception:  # whatever a driver makes of a node that dies meanwhile
             return None
 

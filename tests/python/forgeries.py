@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from auditor import entries_in, tile_path
 from made_ledger import Signer, b64, note
-from verifier import leaf_hash
+from merkle import leaf_hash
 
 
 @dataclass(frozen=True)

@@ -67,5 +67,12 @@ class Group:
             node.stop()
 
 
+def approve(change, *nodes):
+    """These members approve of a draft; what the last one was told."""
+    for node in nodes:
+        told = node_verb("approve", "--data", node.data, change).stdout
+    return told
+
+
 def node_verb(verb, *arguments, check=True):
     return run(dab_binary(), "node", verb, *arguments, check=check)

@@ -1,8 +1,9 @@
 """Heads leaves and head proofs of a ledger made in Python."""
 
-from auditor import map_of, map_root
+from head_map import bit_of, map_of, map_root, sha256
+from leaf import Leaf
 from made_ledger import b64
-from verifier import Leaf, Trust, bit_of, sha256
+from trust_directory import Trust
 
 
 def leaves_of(ledger, size):

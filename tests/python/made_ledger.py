@@ -10,7 +10,9 @@ from blake3 import blake3
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from auditor import tile_path
-from verifier import COSIGNER_KEY, LOG_KEY, leaf_hash, node_hash, tree_hash
+from made_changes import change_bytes, epoch_text
+from merkle import leaf_hash, node_hash, tree_hash
+from signed_note import COSIGNER_KEY, LOG_KEY
 
 
 def b64(raw):
@@ -153,9 +155,20 @@ class MadeLedger:
         size = len(self.entries) if size is None else size
         return note(f"{self.origin}\n{size}\n{b64(self.root(size))}\n".encode(), self.log, *self.witnesses)
 
+    def begin_epoch(self, writers):
+        """A node that certifies alone has others write from here on. Returns the change, as `trust/changes` has it."""
+        policy = (self.trust / "policy").read_text()
+        body = note(epoch_text(self.origin, "", policy, writers).encode(), self.writer)
+        return change_bytes(body, self.receipt(self.notarize("members", body, operation="MEMBERS")))
+
     def growth(self, old, size=None):
         """The consistency proof from an older size on."""
         return consistency([leaf_hash(entry) for entry in self.entries[:size]], old)
+
+    def fork_proof(self, old, size=None):
+        """What shows the root that this ledger has at an older size."""
+        lines = ["dab/fork-proof/v1", f"size {old}", f"root {b64(self.root(old))}", *map(b64, self.growth(old, size))]
+        return "".join(f"{line}\n" for line in lines).encode()
 
     def root(self, size=None):
         return tree_hash([leaf_hash(entry) for entry in self.entries[:size]])

@@ -13,18 +13,23 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as parquet
 
-from auditor import actions
 from auditor import main as auditor
-from follower import main as follower
+from checkpoint import Checkpoint
+from commit_file import actions
+from epochs import main as epochs
 from forgeries import Evidence
-from made_changes import begin_epoch, fork_proof
+from growth import main as growth
+from leaf import Leaf
 from made_heads import bind, head_proof
 from made_ledger import MadeLedger, Signer, b64, note
+from merkle import leaf_hash, tree_hash
 from server import Server, dab_binary, dab_verify_binary, run
-from verifier import Checkpoint, Leaf, Trust, leaf_hash, tree_hash
+from trust_directory import Trust
 from verifier import main as verifier
 
 VERSIONS = 13
+# The version whose evidence is forged, and another one, of which a forger takes parts.
+VERSION, NEIGHBOUR = 5, 6
 ETL = Signer("etl.example.org", "etl")
 WITHOUT_NETWORK = (
     ["unshare", "-n"] if shutil.which("unshare") and run("unshare", "-n", "true", check=False).returncode == 0 else []
@@ -49,6 +54,12 @@ class Folder:
         paths = [urllib.parse.unquote(add["path"]) for add in actions(commit, "add")]
         data = tuple((path, (self.table / path).read_bytes()) for path in paths)
         return Evidence((self.proofs / f"{version}.tlog-proof").read_bytes(), commit, data)
+
+    def cosigned(self, *signers):
+        """The evidence of a version, its checkpoint signed by these keys instead."""
+        evidence = self.evidence(VERSION)
+        text = evidence.note().rpartition(b"\n\n")[0] + b"\n"
+        return evidence.with_note(note(text, *signers))
 
     def copy(self, directory):
         """A copy of what audits read, for a forger to work on. Returns (trust, public, table)."""
@@ -94,7 +105,7 @@ class MadeHome(Folder):
     def __init__(self, directory, **policy):
         self.ledger = MadeLedger(Path(directory) / "data", **policy)
         self.ledger.notarize("catalog", b"private body")
-        self.changes = begin_epoch(self.ledger, f"{(self.ledger.trust / 'writers').read_text()}{ETL.vkey} digest/etl/*\n")
+        self.changes = self.ledger.begin_epoch(f"{(self.ledger.trust / 'writers').read_text()}{ETL.vkey} digest/etl/*\n")
         indices = []
         for version in range(VERSIONS):
             rows = pa.table({"id": range(version * 10, version * 10 + 10)})
@@ -120,7 +131,7 @@ def forked(ledger, directory, **policy):
     for n in range(len(ledger.entries)):
         other.notarize("digest/other", b"%d" % n)
     size = len(ledger.entries) - 1
-    return {"first": ledger.checkpoint(size), "second": other.checkpoint(), "proof": fork_proof(other, size)}
+    return {"first": ledger.checkpoint(size), "second": other.checkpoint(), "proof": other.fork_proof(size)}
 
 
 def in_python(command, arguments):
@@ -175,8 +186,9 @@ def followed(changes, trust, directory):
     """What each verifier says of changes of members and writers: {verifier: (status, words)}."""
     Path(directory).mkdir()
     (Path(directory) / "changes").write_bytes(changes)
-    arguments = ["follow", Path(directory) / "changes", "--trust", trust]
-    return {"follower.py": in_python(follower, arguments), "dab-verify": in_rust(dab_verify_binary(), *arguments)}
+    arguments = [Path(directory) / "changes", "--trust", trust]
+    found = {"epochs.py": in_python(epochs, arguments)}
+    return found | {"dab-verify": in_rust(dab_verify_binary(), "follow", *arguments)}
 
 
 def on_fork(fork, trust, directory):
@@ -185,8 +197,8 @@ def on_fork(fork, trust, directory):
     for name, content in fork.items():
         (Path(directory) / name).write_bytes(content)
     proof = ["--proof", Path(directory) / "proof"] if "proof" in fork else []
-    arguments = ["fork", Path(directory) / "first", Path(directory) / "second", "--trust", trust, *proof]
-    return {"follower.py": in_python(follower, arguments), "dab-verify": in_rust(dab_verify_binary(), *arguments)}
+    arguments = [Path(directory) / "first", Path(directory) / "second", "--trust", trust, *proof]
+    return {"growth.py": in_python(growth, arguments), "dab-verify": in_rust(dab_verify_binary(), "fork", *arguments)}
 
 
 def programs():

@@ -174,6 +174,11 @@ class Server:
             cursor.execute(sql, parameters)
             return cursor.fetchall()
 
+    def receipt(self, table):
+        """The receipt of a table's last commit, as SQL shows it; `None` where it has none."""
+        sql = f"SELECT proof FROM dab.receipts WHERE table_name = '{table}' ORDER BY version DESC LIMIT 1"
+        return next((proof for (proof,) in self.query(sql)), None)
+
     def dab(self, *arguments, check=True, **options):
         """Runs a verb of the command line against this server's data directory."""
         verb = 2 if arguments[0] in ("load", "audit", "writer") else 1

@@ -4,7 +4,7 @@ import copy
 import hashlib
 
 from made_ledger import b64
-from verifier import LOG_KEY
+from signed_note import LOG_KEY
 
 # Every spelling of the points of order 1, 2, 4 and 8, but for the sign, the highest bit: y in 32 bytes, little end
 # first. The last two are 0 and 1 again, with the field's prime added.

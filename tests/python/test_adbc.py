@@ -12,7 +12,9 @@ import pyarrow as pa
 import pytest
 
 from auditor import audit_ledger, audit_table, source
-from verifier import Trust, verify
+from other_ca import OTHER_CA
+from receipt import verify
+from trust_directory import Trust
 
 DECIMAL = decimal.Decimal
 UTC = datetime.UTC
@@ -412,16 +414,3 @@ def test_the_ledger_is_served_over_https_as_static_files(server):
     trust = Trust(server.trust)
     checkpoint, _ = audit_ledger(source(f"https://127.0.0.1:{server.audit_port}", trust), trust)
     assert checkpoint.size > 0
-
-
-# a certificate of nobody's, for the client that must not accept it
-OTHER_CA = """-----BEGIN CERTIFICATE-----
-MIIBMjCB2qADAgECAgEBMAoGCCqGSM49BAMCMBgxFjAUBgNVBAMMDXNvbWVib2R5
-IGVsc2UwIBcNMjAwMTAxMDAwMDAwWhgPMjEyMDAxMDEwMDAwMDBaMBgxFjAUBgNV
-BAMMDXNvbWVib2R5IGVsc2UwWTATBgcqhkjOPQIBBggqhkjOPQMBBwNCAARaE+PS
-0mI0HmArDRRnaM6AydVVlEKTPdCZD8O/824B9TWvhJq0CGJqae0rnPYy66Ms6Euh
-c/mL0ciQr6PAE9VKoxMwETAPBgNVHRMBAf8EBTADAQH/MAoGCCqGSM49BAMCA0cA
-MEQCID2psZN3DkjbeC/n4i+Q5hp152T8GJRuQUrJOXf9Z6HrAiAo2qxWFbQRLWFs
-lTt9KADYDY8KPaEpdq5A7kkqrDvnNQ==
------END CERTIFICATE-----
-"""

@@ -6,7 +6,8 @@ import deltalake
 import pyarrow as pa
 
 from auditor import audit_ledger, audit_table, source
-from verifier import Trust
+from trust_directory import Trust
+
 
 CLIENTS, APPENDS, ROWS = 8, 6, 250
 

@@ -4,28 +4,18 @@ deltalake (delta-rs), Polars (its own scan over delta-rs' log) and DuckDB (delta
 
 import datetime
 import decimal
-import importlib.util
 from pathlib import Path
 
 import deltalake
-import duckdb
 import polars
 import pyarrow as pa
 import pytest
 from blake3 import blake3
 
-from auditor import actions
+from commit_file import actions
+from delta_readers import duckdb_with_delta
 
 ROWS = 5000
-
-
-def duckdb_with_delta():
-    """DuckDB with the Delta extension that a PyPI package carries; DuckDB verifies its own signature on it."""
-    folder = Path(importlib.util.find_spec("duckdb_extension_delta").submodule_search_locations[0])
-    (extension,) = folder.glob(f"extensions/v{duckdb.__version__}/delta.duckdb_extension")
-    connection = duckdb.connect()
-    connection.execute(f"LOAD '{extension}'")
-    return connection
 
 
 def batch(first, count):

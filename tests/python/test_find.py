@@ -6,8 +6,9 @@ import json
 import pytest
 from blake3 import blake3
 
+from receipt import verify
 from server import dab_verify_binary, run
-from verifier import Trust, verify
+from trust_directory import Trust
 
 
 @pytest.fixture

@@ -8,10 +8,12 @@ import re
 import pytest
 
 from auditor import entries_in, hashes_in, read_tile, tile_path
-from follower import check_fork, check_growth, follow
+from epochs import follow
+from growth import check_fork, check_growth
 from offline import in_rust, programs
+from trust_directory import Trust
 from vectors import content, vectors_of
-from verifier import Invalid, Trust, Undecided, unbase64
+from verdict import Invalid, Undecided, unbase64
 
 # The fewest vectors of a file that count as pinning a format.
 VECTORS_MIN = {"paths": 200, "tiles": 10, "bundles": 15, "consistency": 100, "forks": 50, "changes": 70}

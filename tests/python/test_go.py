@@ -4,51 +4,28 @@ The program is tests/go: signatures, cosignatures and trees are checked by golan
 packages, which other logs stand on. Go fetches them; where it is missing or too old the tests are skipped and say so."""
 
 import os
-import re
 import shutil
 import urllib.parse
 from pathlib import Path
 
 import pytest
 
-from auditor import actions
-from server import Server, dab_verify_binary, run
+from changed_bytes import change, pick, public_file
+from checkpoint import Checkpoint
+from commit_file import actions
 from forgeries import LEDGER_FORGERIES, RECEIPT_FORGERIES, RECEIPT_NEUTRAL, TABLE_FORGERIES, Evidence
+from go_verifier import GO_PROJECT, INVALID, UNDECIDED, VALID, in_go
 from made_ledger import MadeLedger, Signer
-from offline import WITHOUT_NETWORK, MadeHome, in_rust
-from test_tamper import chance, change, pick, public_file  # noqa: F401 (a fixture is found by its name)
-from test_verify import NEIGHBOUR, VERSION, cosigned
-from verifier import COSIGNER_KEY, Checkpoint, Trust
+from offline import NEIGHBOUR, VERSION, MadeHome, in_rust
+from server import Server, dab_verify_binary, run
+from signed_note import COSIGNER_KEY
+from trust_directory import Trust
 
-VALID, INVALID, UNDECIDED = 0, 1, 2
-GO_PROJECT = Path(__file__).parents[1] / "go"
 CHANGES_PER_ARTEFACT = 25
 INSERTS = 260  # more leaves than a tile has hashes
 PARTS = 300  # data files of one commit
 GO_TESTS_SECONDS_MAX = 900
 TERABYTE = 1 << 40
-
-
-@pytest.fixture(scope="module")
-def go(tmp_path_factory):
-    """The program of tests/go, built outside of the checkout; the packages go to Go's own cache."""
-    if not shutil.which("go"):
-        pytest.skip("not installed: go")
-    needed = re.search(r"^go (\d+)\.(\d+)", (GO_PROJECT / "go.mod").read_text(), re.MULTILINE)
-    there = re.match(r"go(\d+)\.(\d+)", run("go", "env", "GOVERSION", cwd="/").stdout)
-    if not there or tuple(map(int, there.groups())) < tuple(map(int, needed.groups())):
-        pytest.skip(f"{there[0] if there else 'this go'} is older than go{needed[1]}.{needed[2]}, which tests/go needs")
-    program = tmp_path_factory.mktemp("go") / "dab-go-verify"
-    run("go", "build", "-mod=readonly", "-buildvcs=false", "-o", program, "./cmd/dab-go-verify", cwd=GO_PROJECT)
-    return program
-
-
-def in_go(go, *arguments):
-    """The exit status and the words of the Go program, run with no network at all where the system allows it."""
-    done = run(*WITHOUT_NETWORK, go, *arguments, check=False, timeout=60)
-    assert done.returncode in (VALID, INVALID, UNDECIDED), done.stderr
-    assert "goroutine" not in done.stderr, done.stderr
-    return done.returncode, done.stdout + done.stderr
 
 
 def on_receipt(go, evidence, trust, directory):
@@ -381,7 +358,7 @@ def test_a_quorum_is_counted_as_by_dab(witnessed, go, tmp_path, policy, signers,
     known["impostor"] = Signer(ledger.witnesses[2].name, "x", COSIGNER_KEY)
     known["impostor"].id = ledger.witnesses[2].id
     trust = with_policy(witnessed, tmp_path / "trust", policy)
-    evidence = cosigned(witnessed, *(known[name] for name in signers.split()))
+    evidence = witnessed.cosigned(*(known[name] for name in signers.split()))
     found = on_receipt(go, evidence, trust, tmp_path)
     assert both(found) == verdict, found
     (tmp_path / "checkpoint").write_bytes(evidence.note())
@@ -392,7 +369,7 @@ def test_a_quorum_is_counted_as_by_dab(witnessed, go, tmp_path, policy, signers,
 
 
 @pytest.mark.parametrize("artefact", ["proof", "commit file", "data file", "checkpoint", "tile", "entry bundle"])
-def test_a_changed_byte_gets_the_same_verdict_as_from_dab(home, go, chance, tmp_path, artefact):  # noqa: F811
+def test_a_changed_byte_gets_the_same_verdict_as_from_dab(home, go, chance, tmp_path, artefact):
     trust, public, _ = home.copy(tmp_path / "copy")
     for turn in range(CHANGES_PER_ARTEFACT):
         if artefact in ("proof", "commit file", "data file"):

@@ -14,14 +14,14 @@ from pathlib import Path
 
 import pytest
 
-from auditor import actions, audit_ledger, source
+from auditor import audit_ledger, source
+from commit_file import actions
+from go_verifier import GO_PROJECT
 from made_heads import bind, head_proof
-from made_changes import begin_epoch
 from made_ledger import MadeLedger
 from offline import ETL, forked
 from server import run
-from test_go import GO_PROJECT, go  # noqa: F401 (a fixture is found by its name)
-from verifier import Trust
+from trust_directory import Trust
 
 TABLE = "orders"
 CAMPAIGN_SECONDS_MAX = 6000
@@ -32,7 +32,7 @@ FOLDERS = ["public/tile/0/", "public/tile/entries/", "table/_delta_log/", "table
 
 
 @pytest.fixture(scope="module")
-def tamper(go, tmp_path_factory):  # noqa: F811
+def tamper(go, tmp_path_factory):
     """The program that changes bytes; `go` has found out that Go can be used."""
     program = tmp_path_factory.mktemp("tamper") / "dab-go-tamper"
     run("go", "build", "-mod=readonly", "-buildvcs=false", "-o", program, "./cmd/dab-go-tamper", cwd=GO_PROJECT)
@@ -80,7 +80,7 @@ def of_a_witnessed_ledger(folder, home):
     ledger = MadeLedger(folder / "made", witnesses=3, quorum="2")
     index = ledger.commit(TABLE, [b"PAR1"])
     receipt = ledger.receipt(index)
-    changes = begin_epoch(ledger, f"{(ledger.trust / 'writers').read_text()}{ETL.vkey} digest/etl/*\n")
+    changes = ledger.begin_epoch(f"{(ledger.trust / 'writers').read_text()}{ETL.vkey} digest/etl/*\n")
     bound = bind(ledger)
     ledger.issue()
     table = folder / "made" / "tables" / TABLE

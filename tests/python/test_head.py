@@ -5,8 +5,9 @@ import json
 
 import pytest
 
+from head_proof import verify_head
 from server import dab_binary, dab_verify_binary, run
-from verifier import Trust, verify_head
+from trust_directory import Trust
 
 
 @pytest.fixture

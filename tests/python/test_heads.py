@@ -3,10 +3,14 @@ single faults are in tests/vectors."""
 
 import pytest
 
-from auditor import MAP_WINDOW_LEAVES, audit_ledger, map_of, map_root, source
+from auditor import MAP_WINDOW_LEAVES, audit_ledger, source
+from head_map import EMPTY_MAP, map_of, map_root, root_of_path, sha256
+from head_proof import verify_head
 from made_heads import bind, head_proof, heads_body, leaves_of, path_of
 from made_ledger import MadeLedger
-from verifier import EMPTY_MAP, Invalid, Trust, leaf_hash, root_of_path, sha256, verify_head
+from merkle import leaf_hash
+from trust_directory import Trust
+from verdict import Invalid
 from verifier import main as verifier
 
 

@@ -5,8 +5,8 @@ import threading
 
 import pytest
 
+from notarizing import digests, post
 from server import Server
-from test_notarize import digests, post
 
 HEADER = "adbc.flight.sql.rpc.call_header.dab-idempotency-key"
 

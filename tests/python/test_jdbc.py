@@ -5,8 +5,8 @@ The program is tests/java; Maven fetches the driver. Without Java or Maven the t
 import re
 import urllib.parse
 
+from other_ca import OTHER_CA
 from server import run
-from test_adbc import OTHER_CA
 
 
 def jdbc_url(server, **options):

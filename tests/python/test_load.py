@@ -10,6 +10,8 @@ import pyarrow.parquet
 import pytest
 from blake3 import blake3
 
+from loading import commits, refused
+
 ROWS = [(1, "eins", 0.5), (2, "zwei, drei", None), (3, None, -1.25)]
 TABLE = pa.table({"id": [row[0] for row in ROWS], "label": [row[1] for row in ROWS], "x": [row[2] for row in ROWS]})
 MORE = pa.table({"id": [4], "label": ["vier"], "x": [4.0]})
@@ -51,25 +53,6 @@ def made(directory, name, table=TABLE):
 
 def rows(server, table):
     return server.query(f"SELECT id, label, x FROM {table} ORDER BY id")
-
-
-def commits(server, table):
-    """Operation and sources of each commit, oldest first."""
-    lines = server.dab("history", table, "--format", "json").stdout.splitlines()
-    found = [json.loads(line) for line in reversed(lines)]
-    return [(commit["operation"], json.loads(commit["sources"])) for commit in found]
-
-
-def refused(server, *arguments, says, table=None, **options):
-    """A load that fails with these words and commits nothing; its words."""
-    done = server.dab("load", "file", *arguments, check=False, **options)
-    assert done.returncode == 1, (done.stdout, done.stderr)
-    assert "panicked" not in done.stderr
-    for words in [says] if isinstance(says, str) else says:
-        assert words in done.stderr, (words, done.stderr)
-    made = "SELECT count(*) FROM information_schema.tables WHERE table_name = ?"
-    assert server.query(made, (str(arguments[0]),)) == [(0,)], "a refused load makes no table"
-    return done.stderr
 
 
 @pytest.mark.parametrize("format", WRITERS)

@@ -4,7 +4,7 @@ import datetime
 
 import pytest
 
-from test_load import commits, refused
+from loading import commits, refused
 
 # More lines than those that suggest the types.
 LINES = 12_000

@@ -7,7 +7,7 @@ import time
 import pytest
 from blake3 import blake3
 
-from test_load import refused
+from loading import refused
 from web import Web, send, send_without_end
 
 CSV = b"id,label\n1,a\n2,b\n"

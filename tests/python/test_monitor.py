@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from server import STOP_SECONDS_MAX, dab_binary, dab_verify_binary, run
+from checkpoint import Checkpoint
 from made_ledger import MadeLedger, Signer, note
-from verifier import Checkpoint, Trust
+from server import STOP_SECONDS_MAX, dab_binary, dab_verify_binary, run
+from trust_directory import Trust
 from web import Web
 
 GOOD, UNDECIDED, FORK, SHRUNK, STALLED, WRITER, BAD, USAGE = 0, 2, 10, 11, 12, 13, 14, 64

@@ -4,7 +4,6 @@ from files alone? Is what must not be taken refused, with a reason?"""
 import base64
 import hashlib
 import http.client
-import json
 import ssl
 import threading
 import time
@@ -12,33 +11,15 @@ import time
 import pytest
 from blake3 import blake3
 
+from go_verifier import in_go
 from made_ledger import Signer, leaf_text, note
-from server import Server, dab_binary, dab_verify_binary, run
-from test_go import go, in_go  # noqa: F401 (a fixture is found by its name)
-from verifier import Invalid, Trust, verify
+from notarizing import digests, judged, post
+from receipt import verify
+from server import Server
+from trust_directory import Trust
+from verdict import Invalid
 
 BYTES = b"every night, the same dump\n"
-
-
-def digests(content, subject, **more):
-    found = {"subject": subject, "blake3": blake3(content).hexdigest(), "sha256": hashlib.sha256(content).hexdigest()}
-    return found | {"bytes": len(content)} | more
-
-
-def post(server, body, user="admin", password=None, headers=(), path="/add", method="POST"):
-    """Status, headers and text of one request, over TLS with the certificate checked."""
-    context = ssl.create_default_context(cafile=server.ca)
-    connection = http.client.HTTPSConnection("localhost", server.audit_port, context=context, timeout=120)
-    given = f"{user}:{server.password if password is None else password}"
-    sent = {"Authorization": "Basic " + base64.b64encode(given.encode()).decode()} | dict(headers)
-    sent = {name: value for name, value in sent.items() if value is not None}
-    body = json.dumps(body) if isinstance(body, dict) else body
-    try:
-        connection.request(method, path, body=body, headers=sent)
-        answer = connection.getresponse()
-        return answer.status, answer.headers, answer.read().decode()
-    finally:
-        connection.close()
 
 
 def add(server, content, subject, **more):
@@ -46,14 +27,6 @@ def add(server, content, subject, **more):
     status, headers, proof = post(server, digests(content, subject, **more))
     assert status == 200, proof
     return proof, int(headers["dab-leaf-index"])
-
-
-def judged(server, file, proof, *arguments):
-    """The verdict of `dab` and `dab-verify`, which must agree, and the report."""
-    words = ["verify", file, "--proof", proof, "--trust", server.trust, *arguments]
-    ours, theirs = (run(program, *words, check=False) for program in (dab_binary(), dab_verify_binary()))
-    assert (ours.returncode, ours.stdout) == (theirs.returncode, theirs.stdout)
-    return ours.returncode, ours.stdout
 
 
 # the command
@@ -255,7 +228,7 @@ def test_a_leaf_that_a_known_writer_has_signed_is_taken_as_it_is(with_writer):
 # and by a verifier of other make
 
 
-def test_go_checks_such_a_receipt(go, server, tmp_path, name):  # noqa: F811
+def test_go_checks_such_a_receipt(go, server, tmp_path, name):
     file, proof = tmp_path / "f", tmp_path / "f.tlog-proof"
     file.write_bytes(BYTES)
     server.dab("notarize", file, "--subject", f"digest/{name}")

@@ -1,23 +1,25 @@
 """Witnesses outside come and go, as people of several organisations would have it: does the ledger ask whom its epoch names, is
 every auditor told, and can those who trust the policy before follow?"""
 
-import os
 import re
 import shutil
 import signal
 import subprocess
-from pathlib import Path
 
 import pytest
 
 from auditor import audit_ledger
-from group import Group, node_verb
+from epochs import follow
+from go_verifier import in_go
+from group import Group, approve, node_verb
 from made_ledger import Signer
+from receipt import verify
+from sandbox import Sandbox, is_running, restart
 from server import dab_binary, dab_verify_binary, free_port, run, wait_until
-from test_go import go, in_go  # noqa: F401 (a fixture is found by its name)
-from test_sandbox import is_running, said_until
-from test_witness import Witness
-from verifier import COSIGNER_KEY, Invalid, Trust, verify
+from signed_note import COSIGNER_KEY
+from trust_directory import Trust
+from verdict import Invalid
+from witness import Witness
 
 SECONDS_MAX = 120
 GOOD, BAD, WITNESSES = 0, 14, 15
@@ -50,22 +52,11 @@ def witnesses(group, tmp_path_factory):
 def draft(group, change, *arguments):
     """Drafts at one member's machine, and has two more approve. What the last one was told."""
     node_verb("witness", arguments[0], "--data", group.nodes[0].data, *arguments[1:], "-o", change)
-    for node in group.nodes[1:3]:
-        told = node_verb("approve", "--data", node.data, change).stdout
-    return told
+    return approve(change, *group.nodes[1:3])
 
 
 def apply(group, change):
     return node_verb("apply", "--data", group.nodes[3].data, change).stdout
-
-
-def insert(node, value):
-    with node.connect() as connection, connection.cursor() as cursor:
-        cursor.execute(f"INSERT INTO t VALUES ({value})")
-
-
-def last_receipt(node):
-    return node.query("SELECT proof FROM dab.receipts WHERE table_name = 't' ORDER BY version DESC LIMIT 1")[0][0].encode()
 
 
 class Auditor:
@@ -97,35 +88,21 @@ class Auditor:
         return " ".join(told.split())
 
     def follow_in_python(self, changes):
-        """Once more, by the page of the format: each change is a note that a receipt of the old ones binds, the last of theirs."""
-        epoch = 0
-        while changes:
-            head = re.match(rb"dab/epoch-change/v1\nepoch (\d+)\nreceipt (\d+)\n", changes)
-            lengths = [int(length) for length in head.groups()]
-            note, rest = changes[head.end() :][: lengths[0]], changes[head.end() + lengths[0] :]
-            receipt, changes = rest[: lengths[1]], rest[lengths[1] :]
-            if epoch == self.epoch:
-                leaf, index, checkpoint = verify(receipt, Trust(self.python), commit=note)
-                assert (leaf.subject, leaf.operation, leaf.sequence) == ("members", "MEMBERS", epoch)
-                assert checkpoint.size == index + 1
-                parts = re.search(rb"\npolicy (\d+)\n(.*)", note, re.DOTALL)
-                lines = parts[2].split(b"\n")
-                count = int(parts[1])
-                (self.python / "policy").write_bytes(b"\n".join(lines[:count]) + b"\n")
-                writers = int(lines[count].removeprefix(b"writers "))
-                (self.python / "writers").write_bytes(b"\n".join(lines[count + 1 : count + 1 + writers]) + b"\n")
-                self.epoch += 1
-            epoch += 1
+        """Once more, by the independent verifier, from where it was."""
+        policy, writers = ((self.python / name).read_bytes() for name in ("policy", "writers"))
+        for self.epoch, _, _, policy, writers in follow(changes, policy, writers, self.epoch):
+            (self.python / "policy").write_bytes(policy)
+            (self.python / "writers").write_bytes(writers)
 
 
-def audited_by_others(go, group, trust):  # noqa: F811
+def audited_by_others(go, group, trust):
     """The independent verifiers, which know no epochs, under the policy of now."""
     public = group.nodes[2].public
     audit_ledger(lambda path: (public / path).read_bytes(), Trust(trust))
     assert in_go(go, "ledger", public, "--trust", trust)[0] == 0
 
 
-def test_a_witness_comes_is_replaced_and_goes_and_every_auditor_is_told(go, group, witnesses, tmp_path):  # noqa: F811
+def test_a_witness_comes_is_replaced_and_goes_and_every_auditor_is_told(go, group, witnesses, tmp_path):
     one, two = witnesses
     change, receipt = tmp_path / "change", tmp_path / "receipt.tlog-proof"
     auditor = Auditor(group, tmp_path)
@@ -142,8 +119,8 @@ def test_a_witness_comes_is_replaced_and_goes_and_every_auditor_is_told(go, grou
     assert leaf and int(leaf[2]) == int(leaf[1]) + 1 and "dab-verify follow" in told, told
     for node in group.nodes:
         wait_until(lambda: b"\ngroup both all replicas outside\n" in (node.trust / "policy").read_bytes())
-    insert(group.nodes[2], 1)
-    proof = last_receipt(group.nodes[3])
+    group.nodes[2].query("INSERT INTO t VALUES (1)")
+    proof = group.nodes[3].receipt("t").encode()
     assert "\n— w1.example ".encode() in proof, proof
     # who trusts the members alone still can, hears that something changes, and then what
     said = auditor.monitor(GOOD)
@@ -164,8 +141,8 @@ def test_a_witness_comes_is_replaced_and_goes_and_every_auditor_is_told(go, grou
     assert "dismisses  w1.example" in told and "engages    w2.example" in told, told
     apply(group, change)
     one.stop(signal.SIGKILL)
-    insert(group.nodes[0], 2)
-    proof = last_receipt(group.nodes[1])
+    group.nodes[0].query("INSERT INTO t VALUES (2)")
+    proof = group.nodes[1].receipt("t").encode()
     assert "\n— w2.example ".encode() in proof and b"w1.example" not in proof, proof
     wait_until(lambda: (group.nodes[1].public / "checkpoint").read_bytes().count("— w2.example".encode()) == 1)
     with pytest.raises(Invalid):
@@ -184,7 +161,7 @@ def test_a_witness_comes_is_replaced_and_goes_and_every_auditor_is_told(go, grou
     led = group.leader()
     group.kill(led)
     there = [node for node in group.nodes if node is not led]
-    insert(there[0], 3)
+    there[0].query("INSERT INTO t VALUES (3)")
     led.start()
     assert led.query("SELECT count(*) FROM t") == [(3,)]
     assert "; besides, w2.example has to cosign" in led.log()
@@ -195,8 +172,8 @@ def test_a_witness_comes_is_replaced_and_goes_and_every_auditor_is_told(go, grou
     assert "then NO witness outside has to cosign: the members certify by themselves" in told, told
     apply(group, change)
     two.stop(signal.SIGKILL)
-    insert(group.nodes[1], 4)
-    receipt.write_bytes(last_receipt(group.nodes[2]))
+    group.nodes[1].query("INSERT INTO t VALUES (4)")
+    receipt.write_text(group.nodes[2].receipt("t"))
     assert run(dab_verify_binary(), "verify", receipt, "--trust", auditor.trust, check=False).returncode == 1
     gone = "now none: whoever runs the replicas certifies without them; gone w2.example"
     assert f"in epoch 3: {gone}" in auditor.follow()
@@ -237,7 +214,7 @@ def test_a_witness_that_would_stop_the_ledger_is_not_engaged(group, tmp_path):
         knows.stop(signal.SIGKILL)
         done = node_verb("apply", "--data", data, change, check=False)
         assert done.returncode == 1 and "would stop the ledger" in done.stderr, done
-        insert(group.nodes[0], 9)
+        group.nodes[0].query("INSERT INTO t VALUES (9)")
     finally:
         stranger.stop()
         knows.stop()
@@ -262,40 +239,32 @@ def test_a_founder_is_told_what_a_witness_outside_is_for(tmp_path):
 
 
 def test_a_sandbox_of_four_organisations_and_a_fifth_that_witnesses(tmp_path):
-    command = [str(word) for word in [dab_binary(), "sandbox", "--dir", tmp_path / "s", "--base-port", "0"]]
-    for again in (["--witness"], []):
-        sandbox = subprocess.Popen([*command, *again], stdout=subprocess.PIPE, text=True)
-        try:
-            said = said_until(sandbox, "Ctrl-C stops them all")
-            pids = dict(re.findall(r"^ +(n\d|witness) +pid (\d+)", said, re.MULTILINE))
-            assert len(pids) == 5, said
-            sql = [dab_binary(), "sql", "--data", tmp_path / "s" / "n2", "-c"]
-            table = f"t{len(again)}"
-            run(*sql, f"CREATE TABLE {table} AS SELECT 1 AS id")
-            proof = run(*sql, f"SELECT proof FROM dab.receipts WHERE table_name = '{table}'", "--format", "csv").stdout
-            assert "— witness.sandbox " in proof, proof
+    for arguments in (["--witness"], []):
+        with Sandbox(tmp_path / "s", *arguments) as sandbox:
+            assert len(sandbox.nodes) == 4 and "witness" in sandbox.pids, sandbox.said
+            table, nodes = f"t{len(arguments)}", sandbox.nodes.values()
+            node = sandbox.nodes["n2"]
+            node.dab("sql", "-c", f"CREATE TABLE {table} AS SELECT 1 AS id")
+            assert "\n— witness.sandbox " in node.receipt(table)
             # the four together cannot do without the fifth, and go on with it
-            os.kill(int(pids["witness"]), signal.SIGKILL)
-            said = said_until(sandbox, "it is started again by")
-            assert "witness ended" in said and "nothing is certified until it runs again" in said, said
-            certified = (tmp_path / "s" / "n1" / "public" / "checkpoint").read_bytes()
-            waiting = subprocess.Popen([*map(str, sql), f"INSERT INTO {table} VALUES (2)"], stdout=subprocess.DEVNULL)
-            logs = [tmp_path / "s" / f"n{n}.log" for n in (1, 2, 3, 4)]
-            wait_until(lambda: any("a witness does not cosign" in log.read_text() for log in logs))
-            assert (tmp_path / "s" / "n1" / "public" / "checkpoint").read_bytes() == certified
-            words = said.split("started again by: ")[1].split()
-            witness = subprocess.Popen([dab_binary(), *words[1:]], stdout=subprocess.DEVNULL)
+            said = sandbox.kill("witness")
+            assert "nothing is certified until it runs again" in said, said
+            certified = (sandbox.nodes["n1"].public / "checkpoint").read_bytes()
+            insert = [dab_binary(), "sql", "--data", node.data, "-c", f"INSERT INTO {table} VALUES (2)"]
+            waiting = subprocess.Popen(insert, stdout=subprocess.DEVNULL)
+            wait_until(lambda: any("a witness does not cosign" in node.log() for node in nodes))
+            assert (sandbox.nodes["n1"].public / "checkpoint").read_bytes() == certified
+            witness = subprocess.Popen(restart(said), stdout=subprocess.DEVNULL)
             try:
                 # it may be told that its outcome is unknown, and is carried out all the same
                 waiting.wait(SECONDS_MAX)
-                rows = f"SELECT count(*) AS n FROM {table}"
-                wait_until(lambda: "2" in run(*sql, rows, "--format", "csv", check=False).stdout.split())
-                trust = tmp_path / "s" / "n3" / "trust"
-                run(dab_verify_binary(), "audit", "ledger", tmp_path / "s" / "n3" / "public", "--trust", trust)
+                rows = ("sql", "-c", f"SELECT count(*) AS n FROM {table}", "--format", "csv")
+                wait_until(lambda: "2" in node.dab(*rows, check=False).stdout.split())
+                shown = sandbox.nodes["n3"]
+                run(dab_verify_binary(), "audit", "ledger", shown.public, "--trust", shown.trust)
             finally:
                 witness.kill()
                 witness.wait()
-        finally:
-            sandbox.send_signal(signal.SIGINT)
-            assert sandbox.wait(SECONDS_MAX) == 0
-        assert not any(is_running(int(pid)) for pid in pids.values()), "a process outlives its sandbox"
+            sandbox.process.send_signal(signal.SIGINT)
+            assert sandbox.process.wait(SECONDS_MAX) == 0
+            assert not any(map(is_running, sandbox.pids.values())), "a process outlives its sandbox"

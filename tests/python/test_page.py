@@ -17,8 +17,9 @@ from blake3 import blake3
 
 from browser import Browser, missing_browser
 from forgeries import RECEIPT_FORGERIES, Evidence
-from made_ledger import COSIGNER_KEY, MadeLedger, Signer, b64, leaf_text, note
+from made_ledger import MadeLedger, Signer, b64, leaf_text, note
 from offline import in_rust, programs
+from signed_note import COSIGNER_KEY
 from vectors import VECTORS, expected, vectors_of
 
 PAGE = Path(__file__).parents[2] / "ledger" / "audit"

@@ -12,12 +12,13 @@ import urllib.request
 import pytest
 
 from auditor import main as auditor
+from checkpoint import Checkpoint
 from forgeries import LEDGER_FORGERIES
+from go_verifier import in_go
 from group import Group
 from offline import in_python, in_rust, programs
 from server import Server, free_port, run, wait_until
-from test_go import go, in_go  # noqa: F401 (a fixture is found by its name)
-from verifier import Checkpoint, Trust
+from trust_directory import Trust
 
 VALID, INVALID = 0, 1
 INSERTS = 260  # more leaves than a tile has hashes
@@ -80,7 +81,7 @@ def taken(tmp_path_factory):
     return directory / "copy", directory / "trust"
 
 
-def test_a_copied_folder_is_audited_by_every_verifier(taken, go):  # noqa: F811
+def test_a_copied_folder_is_audited_by_every_verifier(taken, go):
     folder, trust = taken
     found, words = statuses(folder, trust, go)
     assert found == {VALID}, words
@@ -110,7 +111,7 @@ def answers(url):
 
 
 @pytest.mark.parametrize("name", LEDGER_FORGERIES)
-def test_a_forged_copy_is_found_out_by_every_verifier(node_home, go, tmp_path, name):  # noqa: F811
+def test_a_forged_copy_is_found_out_by_every_verifier(node_home, go, tmp_path, name):
     copy = tmp_path / "copied"
     _, public, table = node_home.copy(tmp_path / "home")
     shutil.copytree(node_home.data / "tables" / "_ledger", copy)
@@ -175,7 +176,7 @@ def test_a_copy_that_cannot_be_written_is_told_and_holds_up_no_commit(tmp_path):
         server.stop()
 
 
-def test_nodes_that_share_a_table_root_keep_one_copy_up_though_the_leader_dies(go, tmp_path):  # noqa: F811
+def test_nodes_that_share_a_table_root_keep_one_copy_up_though_the_leader_dies(go, tmp_path):
     group = Group(tmp_path).start()
     copy = group.tables / "_ledger"
     try:

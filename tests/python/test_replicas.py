@@ -10,9 +10,9 @@ import time
 import pytest
 from deltalake import DeltaTable
 
+from go_verifier import in_go
 from group import Group, node_verb
 from server import dab_binary, dab_verify_binary, free_port, run, wait_until
-from test_go import go, in_go  # noqa: F401 (a fixture is found by its name)
 
 WRITERS = 4
 SECONDS_MAX = 120
@@ -32,7 +32,7 @@ def receipts(node, table):
     return dict(node.query(sql))
 
 
-def accepted(go, *arguments):  # noqa: F811
+def accepted(go, *arguments):
     """What the verifier in Go says of what a quorum certified; a node alone has no cosigners."""
     status, words = in_go(go, *arguments)
     assert status == 0 and "cosigned by n" in words and "alone" not in words, words
@@ -58,7 +58,7 @@ def test_any_node_takes_a_statement_and_every_other_shows_it_at_once(group):
     assert DeltaTable(group.tables / "shared").version() == 4
 
 
-def test_a_receipt_of_one_node_is_certified_by_a_quorum_and_checks_with_the_trust_of_another(group, go, tmp_path):  # noqa: F811
+def test_a_receipt_of_one_node_is_certified_by_a_quorum_and_checks_with_the_trust_of_another(group, go, tmp_path):
     with group.nodes[1].connect() as connection, connection.cursor() as cursor:
         cursor.execute("CREATE TABLE proved AS SELECT 1 AS id")
     commit = group.tables / "proved" / "_delta_log" / f"{0:020}.json"
@@ -89,7 +89,7 @@ def test_status_shows_who_leads_and_who_is_away(group):
     assert (rows["id"], rows["name"], rows["answers"]) == (3, "n3", True), rows
 
 
-def test_nothing_acknowledged_is_lost_when_the_leader_is_killed_under_load(go, tmp_path):  # noqa: F811
+def test_nothing_acknowledged_is_lost_when_the_leader_is_killed_under_load(go, tmp_path):
     group = Group(tmp_path).start()
     try:
         with group.nodes[0].connect() as connection, connection.cursor() as cursor:
@@ -212,7 +212,7 @@ def insert_or_fail(node):
         pass
 
 
-def test_a_commit_waits_for_the_witness_outside(go, tmp_path):  # noqa: F811
+def test_a_commit_waits_for_the_witness_outside(go, tmp_path):
     """Four organisations hold the ledger, a fifth the witness: without it, nothing is certified by the four alone."""
     state, port = tmp_path / "witness", free_port()
     printed = run(dab_binary(), "witness", "--state", state, "--name", "fifth.example", "--print-key").stdout

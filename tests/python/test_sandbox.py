@@ -3,8 +3,6 @@ writer wait? Does who interrupts the sandbox get the terminal back?"""
 
 import json
 import os
-import re
-import shlex
 import signal
 import subprocess
 import threading
@@ -12,7 +10,8 @@ import time
 
 from clients import CALL_SECONDS_MAX, PAUSE_SECONDS
 from group import node_verb
-from server import Server, dab_binary, run, wait_until
+from sandbox import Sandbox, is_running
+from server import dab_binary, run, wait_until
 
 SECONDS_MAX = 120
 # Without a leader's word for `RaftLimits::election_ticks` (10) of `NodeLimits::tick` (100 ms) and by chance for up to twice
@@ -26,7 +25,8 @@ SETTLED_ROWS = 5
 
 
 def test_a_sandbox_bears_the_loss_of_each_node_in_turn_under_a_writer(tmp_path, capsys):
-    with Sandbox(tmp_path / "s") as sandbox:
+    with Sandbox(tmp_path / "s", "--nodes", "4") as sandbox:
+        assert len(sandbox.nodes) == 4, sandbox.said
         assert "4 nodes hold one ledger; 3 of them certify, 1 may be faulty" in sandbox.said, sandbox.said
         paths = (str(tmp_path), dab_binary())
         lines = [line for line in sandbox.said.splitlines() if not any(path in line for path in paths)]
@@ -63,13 +63,13 @@ def longest_gap_around_the_death_of(name, leads, sandbox, writer):
     """Kills a node and starts it again by the line that the sandbox prints; everything acknowledged is at each node."""
     others = [node for other, node in sandbox.nodes.items() if other != name]
     killed = time.monotonic()
-    line = sandbox.kill(name)
+    said = sandbox.kill(name)
     if leads:
         wait_until(lambda: who_leads(others[0]) not in (name, None))
     writer.wait_for(SETTLED_ROWS)
     for node in others:
         writer.check_rows(node)
-    sandbox.start_again(name, line)
+    sandbox.start_again(name, said)
     # what it answers with is no older than the last row that was acknowledged anywhere
     writer.check_rows(sandbox.nodes[name])
     writer.wait_for(SETTLED_ROWS)
@@ -81,46 +81,6 @@ def who_leads(node):
     done = node_verb("status", "--data", node.data, "--format", "json", check=False)
     rows = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
     return next((row["name"] for row in rows if row["leads"]), None)
-
-
-class Sandbox:
-    """`dab sandbox`, and the nodes that are started again beside it."""
-
-    def __init__(self, directory):
-        self.command = [dab_binary(), "sandbox", "--dir", directory, "--base-port", "0"]
-        words = [*map(str, self.command), "--nodes", "4"]
-        self.process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
-        self.said = said_until(self.process, "Ctrl-C stops them all")
-        self.pids = {name: int(pid) for name, pid in re.findall(r"^ +(n\d) +pid (\d+)", self.said, re.MULTILINE)}
-        assert len(self.pids) == 4, self.said
-        self.nodes = {name: Server(directory / name) for name in self.pids}
-        for node in self.nodes.values():
-            node.url = (node.data / "endpoint").read_text().split("\n")[0]
-
-    def __enter__(self):
-        return self
-
-    def kill(self, name):
-        """Returns the line that starts it again, as the sandbox prints it."""
-        os.kill(self.pids.pop(name), signal.SIGKILL)
-        said = said_until(self.process, "it is started again by: ")
-        assert f"{name} ended (signal: 9" in said, said
-        return said.split("it is started again by: ")[1]
-
-    def start_again(self, name, line):
-        node = self.nodes[name]
-        (node.data / "endpoint").unlink()
-        with node.output.open("ab") as output:
-            node.process = subprocess.Popen(shlex.split(line), stdout=output, stderr=output)
-        node.wait_until_up()
-
-    def __exit__(self, *raised):
-        for node in self.nodes.values():
-            if node.process and node.alive():
-                node.stop()
-        self.process.kill()
-        for pid in filter(is_running, self.pids.values()):
-            os.kill(pid, signal.SIGKILL)
 
 
 class Writer(threading.Thread):
@@ -180,41 +140,15 @@ class Writer(threading.Thread):
 
 
 def test_who_interrupts_a_sandbox_twice_does_not_wait_for_a_node_that_hangs(tmp_path):
-    command = [dab_binary(), "sandbox", "--dir", tmp_path / "s", "--base-port", "0"]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    sandbox = subprocess.Popen([str(word) for word in command], **pipes)
-    pids = {}
-    try:
-        said = said_until(sandbox, "Ctrl-C stops them all")
-        pids = {int(pid) for pid in re.findall(r"^ +n\d +pid (\d+)", said, re.MULTILINE)}
+    with Sandbox(tmp_path / "s", stderr=subprocess.PIPE) as sandbox:
+        pids, process = set(sandbox.pids.values()), sandbox.process
         hangs = max(pids)
         os.kill(hangs, signal.SIGSTOP)
-        sandbox.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGINT)
         # the others have stopped, so the first one has been heard
         wait_until(lambda: not any(is_running(pid) for pid in pids - {hangs}))
-        assert sandbox.poll() is None
-        sandbox.send_signal(signal.SIGINT)
-        assert sandbox.wait(SECONDS_MAX) == 1
-        assert "stopped at once" in sandbox.stderr.read()
+        assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        assert process.wait(SECONDS_MAX) == 1
+        assert "stopped at once" in process.stderr.read()
         assert not is_running(hangs), "a node outlives its sandbox"
-    finally:
-        sandbox.kill()
-        for pid in filter(is_running, pids):
-            os.kill(pid, signal.SIGKILL)
-
-
-def said_until(process, words):
-    said = ""
-    while words not in said:
-        line = process.stdout.readline()
-        assert line, f"{said}\n{process.stderr.read() if process.stderr else 'its errors are above'}"
-        said += line
-    return said
-
-
-def is_running(pid):
-    try:
-        os.kill(pid, 0)
-        return True
-    except ProcessLookupError:
-        return False

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from test_delta_readers import duckdb_with_delta
+from delta_readers import duckdb_with_delta
 
 QUERIES = sorted((Path(__file__).parents[1] / "sql" / "tpch").glob("q*.sql"))
 SCALE = "0.1"

@@ -8,9 +8,12 @@ import runpy
 import pytest
 from blake3 import blake3
 
+from head_proof import verify_head
 from offline import in_rust, programs
+from receipt import verify
+from trust_directory import Trust
 from vectors import FOLDER, VECTORS, expected, vectors_of
-from verifier import Invalid, Trust, Undecided, verify, verify_head
+from verdict import Invalid, Undecided
 
 WRONG_COMMAND_LINE = 64
 

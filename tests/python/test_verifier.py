@@ -9,24 +9,15 @@ import pytest
 
 from auditor import audit_ledger, audit_table, entries_in, source, tile_path
 from auditor import main as auditor
+from checkpoint import Checkpoint
 from forgeries import LEDGER_FORGERIES, RECEIPT_FORGERIES, RECEIPT_NEUTRAL, TABLE_FORGERIES, Evidence
+from leaf import Leaf
 from made_ledger import MadeLedger, Signer, b64, inclusion, leaf_text, naive_root, note
-from verifier import (
-    LOG_KEY,
-    Checkpoint,
-    Invalid,
-    Key,
-    Leaf,
-    Trust,
-    Undecided,
-    leaf_hash,
-    number,
-    parse_note,
-    root_of_inclusion,
-    tree_hash,
-    unbase64,
-    verify,
-)
+from merkle import leaf_hash, root_of_inclusion, tree_hash
+from receipt import verify
+from signed_note import LOG_KEY, Key, parse_note
+from trust_directory import Trust
+from verdict import Invalid, Undecided, number, unbase64
 from verifier import main as verifier
 
 

@@ -10,13 +10,14 @@ import pytest
 from blake3 import blake3
 
 from auditor import entries_in, read_tile, source, tile_path
+from checkpoint import Checkpoint
 from forgeries import LEDGER_FORGERIES, RECEIPT_FORGERIES, RECEIPT_NEUTRAL, TABLE_FORGERIES
 from made_ledger import MadeLedger, Signer, b64, note
-from offline import MadeHome, audits, in_rust, ledger_audits, programs, statuses, verdicts
-from verifier import Checkpoint, Trust, leaf_hash, tree_hash
+from merkle import leaf_hash, tree_hash
+from offline import NEIGHBOUR, VERSION, MadeHome, audits, in_rust, ledger_audits, programs, statuses, verdicts
+from trust_directory import Trust
 
 VALID, INVALID, UNDECIDED = 0, 1, 2
-VERSION, NEIGHBOUR = 5, 6
 
 
 def test_every_receipt_with_commit_and_data_files_is_accepted_by_all(home, tmp_path):
@@ -91,13 +92,6 @@ def witnessed(tmp_path_factory):
     return MadeHome(tmp_path_factory.mktemp("witnessed"), witnesses=3, quorum="2")
 
 
-def cosigned(home, *signers):
-    """The evidence of a version with its checkpoint signed by these keys."""
-    evidence = home.evidence(VERSION)
-    text = evidence.note().rpartition(b"\n\n")[0] + b"\n"
-    return evidence.with_note(note(text, *signers))
-
-
 @pytest.mark.parametrize(
     "signers, verdict",
     [
@@ -119,7 +113,7 @@ def test_a_quorum_is_counted_alike_by_all(witnessed, tmp_path, signers, verdict)
     known = {"log": ledger.log, "stranger": Signer("stranger.example", "s", 4), "impostor": Signer("x", "x", 4)}
     known |= {f"w{n}": witness for n, witness in enumerate(ledger.witnesses, 1)}
     known["impostor"].name, known["impostor"].id = ledger.witnesses[2].name, ledger.witnesses[2].id
-    found = verdicts(cosigned(witnessed, *(known[name] for name in signers.split())), witnessed.trust, tmp_path)
+    found = verdicts(witnessed.cosigned(*(known[name] for name in signers.split())), witnessed.trust, tmp_path)
     assert statuses(found) == {verdict}, found
 
 

@@ -8,12 +8,14 @@ import time
 import pytest
 
 from auditor import audit_ledger
-from group import Group, node_verb
+from go_verifier import in_go
+from group import Group, approve, node_verb
 from made_ledger import Signer, leaf_text, note
+from notarizing import judged, post
+from receipt import verify
 from server import Server, dab_binary, dab_verify_binary, run
-from test_go import go, in_go  # noqa: F401 (a fixture is found by its name)
-from test_notarize import judged, post
-from verifier import Invalid, Trust, verify
+from trust_directory import Trust
+from verdict import Invalid
 
 BYTES = b"every night, the same dump\n"
 
@@ -41,7 +43,7 @@ def refused(done, *words):
     assert done.returncode == 1 and all(word in done.stderr for word in words), (done.stdout, done.stderr)
 
 
-def test_a_key_is_registered_used_and_revoked_and_its_old_leaves_stay_good(go, node, tmp_path):  # noqa: F811
+def test_a_key_is_registered_used_and_revoked_and_its_old_leaves_stay_good(go, node, tmp_path):
     before, file = tmp_path / "trust", tmp_path / "dump.sql"
     shutil.copytree(node.trust, before)
     file.write_bytes(BYTES)
@@ -193,7 +195,7 @@ def follows(node, words):
         time.sleep(0.05)
 
 
-def test_replicas_register_and_revoke_what_a_quorum_approves_of(go, tmp_path_factory, tmp_path):  # noqa: F811
+def test_replicas_register_and_revoke_what_a_quorum_approves_of(go, tmp_path_factory, tmp_path):
     group = Group(tmp_path_factory.mktemp("writers")).start()
     before, followed = tmp_path / "before", tmp_path / "followed"
     shutil.copytree(group.nodes[0].trust, before)
@@ -208,8 +210,7 @@ def test_replicas_register_and_revoke_what_a_quorum_approves_of(go, tmp_path_fac
             assert "approved by 1 of the 3 members that it takes" in drafted, drafted
             few = node_verb("apply", "--data", first.data, change, check=False)
             assert few.returncode == 1 and "too few members approve" in few.stderr, few
-            for node in others[:2]:
-                node_verb("approve", "--data", node.data, change)
+            approve(change, *others[:2])
             applied = node_verb("apply", "--data", others[2].data, change).stdout
             change.unlink()
             return applied

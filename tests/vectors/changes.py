@@ -2,11 +2,11 @@
 
 import re
 
-from encoding import written
-from made_changes import epoch_text, step
-from made_ledger import COSIGNER_KEY, MadeLedger, Signer, note
+from encoding import INVALID, UNDECIDED, VALID, written
+from made_changes import change_bytes, epoch_text
+from made_ledger import MadeLedger, Signer, note
+from signed_note import COSIGNER_KEY
 
-VALID, INVALID, UNDECIDED = "VALID", "INVALID", "UNDECIDED"
 OTHER, THIRD = Signer("etl.example.org", "etl"), Signer("backup.example.org", "backup")
 
 
@@ -49,7 +49,7 @@ class Story:
         self.writers = re.sub("revoked (?![0-9])", f"revoked {index + 1} ", self.writers)
         policy = self.policy if self.members else self.founded["policy"]
         count = len(self.replicas)
-        return step(body, receipt), {"members": count, "policy": policy, "writers": self.writers}
+        return change_bytes(body, receipt), {"members": count, "policy": policy, "writers": self.writers}
 
 
 def vectors(directory):
@@ -190,7 +190,7 @@ def vectors(directory):
         ("a newline behind", raw + b"\n"),
         ("half of it", raw[: len(raw) // 2]),
         ("a byte less", raw[:-1]),
-        ("the receipt of another change", step(body, two[two.index(b"c2sp.org/tlog-proof") :])),
+        ("the receipt of another change", change_bytes(body, two[two.index(b"c2sp.org/tlog-proof") :])),
         ("not UTF-8", raw.replace(b"10.0.0.4", b"10.0.0.\xff", 1)),
         ("nonsense", b"nothing"),
     ]:

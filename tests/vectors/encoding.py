@@ -1,6 +1,20 @@
-"""How bytes stand in the vectors."""
+"""How evidence, verdicts and bytes stand in the vectors."""
 
 import base64
+
+VALID, INVALID, UNDECIDED = "VALID", "INVALID", "UNDECIDED"
+
+
+def vector(name, ledger, evidence, verdict=VALID, reason=None, **more):
+    policy = more.pop("policy", (ledger.trust / "policy").read_bytes())
+    writers = more.pop("writers", (ledger.trust / "writers").read_bytes())
+    made = {"name": name, "verdict": verdict, "reason": reason, **more, "policy": written(policy)}
+    made |= {"writers": written(writers), "proof": written(evidence.proof)}
+    if evidence.commit is not None:
+        made["commit"] = written(evidence.commit)
+    if evidence.data:
+        made["data"] = [{"path": path, "content": written(content)} for path, content in evidence.data]
+    return made
 
 
 def written(raw):

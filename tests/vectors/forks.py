@@ -1,11 +1,8 @@
 """The vectors of forks: two checkpoints, and for two sizes a fork proof. `make.py` says what the fields mean."""
 
-from encoding import written
+from encoding import INVALID, UNDECIDED, VALID, written
 from forgeries import flipped, not_canonical
-from made_changes import fork_proof
 from made_ledger import MadeLedger, Signer, b64, note
-
-VALID, INVALID, UNDECIDED = "VALID", "INVALID", "UNDECIDED"
 
 
 def two_histories(directory, **policy):
@@ -39,9 +36,9 @@ def vectors(directory):
     for size in (5, 8, 30):
         yield of(f"forked: two roots of {size} leaves", told.checkpoint(size), forked.checkpoint(size))
     for old, new in [(5, 6), (5, 30), (7, 8), (8, 16), (8, 17), (16, 30), (29, 30)]:
-        proof = fork_proof(forked, old, new)
+        proof = forked.fork_proof(old, new)
         yield of(f"forked: {old} and {new} leaves", told.checkpoint(old), forked.checkpoint(new), proof)
-    pair, proof = (told.checkpoint(7), forked.checkpoint(20)), fork_proof(forked, 7, 20)
+    pair, proof = (told.checkpoint(7), forked.checkpoint(20)), forked.fork_proof(7, 20)
     yield of("forked: the larger one first", *pair[::-1], proof)
     yield of("forked: a proof that nobody needs", told.checkpoint(5), forked.checkpoint(5), b"nonsense")
     alone = at(told, 7, told.log)
@@ -61,15 +58,15 @@ def vectors(directory):
     yield of("forked: strangers' lines beside", *strangers, proof)
 
     yield of("agree: the same checkpoint", pair[0], pair[0], verdict=VALID)
-    yield of("agree: five leaves and thirty", told.checkpoint(5), told.checkpoint(), fork_proof(told, 5), verdict=VALID)
-    yield of("agree: before the histories part", told.checkpoint(4), pair[1], fork_proof(forked, 4, 20), verdict=VALID)
-    yield of("agree: no leaves and thirty", told.checkpoint(0), told.checkpoint(), fork_proof(told, 0), verdict=VALID)
+    yield of("agree: five leaves and thirty", told.checkpoint(5), told.checkpoint(), told.fork_proof(5), verdict=VALID)
+    yield of("agree: before the histories part", told.checkpoint(4), pair[1], forked.fork_proof(4, 20), verdict=VALID)
+    yield of("agree: no leaves and thirty", told.checkpoint(0), told.checkpoint(), told.fork_proof(0), verdict=VALID)
 
     yield nothing("two sizes without a proof", *pair)
     for name, size in [("of another old size", 8), ("of the new size", 20)]:
-        yield nothing(f"a proof {name}", *pair, fork_proof(forked, size, 20))
-    yield nothing("a proof of another new size", *pair, fork_proof(forked, 7, 19))
-    yield nothing("a proof of the other history", *pair, fork_proof(told, 7, 20))
+        yield nothing(f"a proof {name}", *pair, forked.fork_proof(size, 20))
+    yield nothing("a proof of another new size", *pair, forked.fork_proof(7, 19))
+    yield nothing("a proof of the other history", *pair, told.fork_proof(7, 20))
     lines = proof.decode().split("\n")
     root = lines[2].removeprefix("root ")
 
@@ -105,7 +102,7 @@ def vectors(directory):
 
     bad = flipped(pair[0], pair[0].index(told.origin.encode() + b"\n7"))
     yield nothing("a first checkpoint of another origin", bad, pair[1], proof)
-    yield nothing("a changed size", pair[0].replace(b"\n7\n", b"\n6\n"), pair[1], fork_proof(forked, 6, 20))
+    yield nothing("a changed size", pair[0].replace(b"\n7\n", b"\n6\n"), pair[1], forked.fork_proof(6, 20))
     yield nothing("a first checkpoint that only the witnesses signed", at(told, 7, first, second), pair[1], proof)
     stranger = Signer(told.origin, "stranger")
     yield nothing("a second one by a stranger of the log's name", pair[0], at(forked, 20, stranger, first), proof)

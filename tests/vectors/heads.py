@@ -2,13 +2,14 @@
 
 import re
 
-from auditor import map_of
+from encoding import INVALID, vector
 from forgeries import Evidence, not_canonical
+from head_map import map_of, sha256
 from made_heads import bind, head_proof, heads_body, leaves_of, path_of
 from made_ledger import MadeLedger, Signer, b64, leaf_text, note
-from verifier import leaf_hash, sha256
+from merkle import leaf_hash
 
-INVALID, NOT_BOUND = "INVALID", "head_not_bound"
+NOT_BOUND = "head_not_bound"
 
 
 def small_ledger(directory, **policy):
@@ -22,7 +23,7 @@ def small_ledger(directory, **policy):
     return ledger
 
 
-def vectors(directory, vector):
+def vectors(directory):
     ledger = small_ledger(directory / "heads", witnesses=3, quorum="2")
 
     def shown(name, proof, sequence, index, size=30, of=ledger, **more):

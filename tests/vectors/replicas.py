@@ -3,9 +3,9 @@ protocol. Written from ledger/DESIGN.md, sections 2 and 10; nobody but DAB reads
 
 import struct
 
+from encoding import INVALID, VALID
 from forgeries import flipped
 
-VALID, INVALID = "VALID", "INVALID"
 SALT = b"pinned!!"
 ENTRY, HARD_STATE, BASE, SIGNED_HEAD, RESET = 1, 2, 3, 4, 5
 

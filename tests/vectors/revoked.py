@@ -1,12 +1,11 @@
 """The vectors of keys that may write no more. `make.py` calls `vectors`."""
 
+from encoding import INVALID, UNDECIDED, VALID, vector
 from forgeries import Evidence
 from made_ledger import MadeLedger, Signer
 
-VALID, INVALID, UNDECIDED = "VALID", "INVALID", "UNDECIDED"
 
-
-def vectors(directory, vector):
+def vectors(directory):
     """Leaf 3 of five, under writers files that say until when its key may write."""
     ledger = MadeLedger(directory / "revoked")
     for i in range(5):

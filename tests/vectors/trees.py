@@ -1,20 +1,22 @@
 """The vectors of trees as files: paths, tiles, entry bundles and consistency proofs. `make.py` says what the fields mean."""
 
-from auditor import tile_path
-from encoding import binary
+from encoding import INVALID, VALID, binary
 from forgeries import flipped, not_canonical
 from made_ledger import b64, consistency
-from verifier import leaf_hash, tree_hash
+from merkle import leaf_hash, tree_hash
 
-VALID, INVALID = "VALID", "INVALID"
-INDEXES = [0, 1, 67, 999, 1000, 1001, 1067, 999_999, 1_000_000, 1_234_067, 123_456_789_012, (1 << 56) - 1]
+# How C2SP tlog-tiles spells an index, by hand.
+INDEXES = {0: "000", 1: "001", 67: "067", 999: "999", 1000: "x001/000", 1001: "x001/001", 1067: "x001/067"}
+INDEXES |= {999_999: "x999/999", 1_000_000: "x001/x000/000", 1_234_067: "x001/x234/067"}
+INDEXES |= {123_456_789_012: "x123/x456/x789/012", (1 << 56) - 1: "x072/x057/x594/x037/x927/935"}
 
 
 def paths(_):
     for level in (0, 1, 7, 10, 63, None):
-        for index in INDEXES if level in (0, None) else INDEXES[3:5]:
+        for index in INDEXES if level in (0, None) else (999, 1000):
             for width in (1, 9, 10, 112, 255, 256):
-                path = tile_path("entries" if level is None else level, index, width)
+                path = f"tile/{'entries' if level is None else level}/{INDEXES[index]}"
+                path += "" if width == 256 else f".p/{width}"
                 yield {"name": path, "path": path, "verdict": VALID, "level": level, "index": index, "width": width}
     for path in BAD_PATHS:
         yield {"name": f"wrong: {path!r}", "path": path, "verdict": INVALID}

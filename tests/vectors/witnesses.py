@@ -2,8 +2,9 @@
 
 from encoding import written
 from forgeries import not_canonical
-from made_ledger import COSIGNER_KEY, Signer, b64, note
 from forks import two_histories
+from made_ledger import Signer, b64, note
+from signed_note import COSIGNER_KEY
 
 TIME = 1_800_000_000
 
