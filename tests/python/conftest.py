@@ -65,6 +65,16 @@ def made_home(tmp_path_factory):
     return MadeHome(tmp_path_factory.mktemp("made"))
 
 
+@pytest.fixture(scope="session")
+def small_ledger(tmp_path_factory):
+    """A ledger of twelve leaves made in Python, and the evidence of each version of its tables. Not to be changed."""
+    from small_ledger import all_evidence, small_ledger
+
+    ledger = small_ledger(tmp_path_factory.mktemp("small")).issue()
+    ledger.evidence = all_evidence(ledger)
+    return ledger
+
+
 @pytest.fixture(params=["of a node", "made in Python"])
 def home(request):
     """What the auditor took home. The verifiers must judge DAB's own ledger and a stranger's alike."""
@@ -86,6 +96,36 @@ def go(tmp_path_factory):
     from go_verifier import built
 
     return built(tmp_path_factory.mktemp("go"))
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory):
+    from browser import Browser, missing_browser
+
+    reason = missing_browser()
+    if reason:
+        pytest.skip(f"{reason}: the auditor's page")
+    browser = Browser(tmp_path_factory.mktemp("browser"))
+    yield browser
+    browser.close()
+
+
+@pytest.fixture(scope="module")
+def page_verifier(browser):
+    """The auditor's page opened as a file, for what calls its verifier."""
+    from audit_page import opened
+
+    with opened(browser) as page:
+        yield page
+
+
+@pytest.fixture
+def page(browser):
+    """The auditor's page opened as a file, for what a person does with it."""
+    from audit_page import opened
+
+    with opened(browser) as page:
+        yield page
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from auditor import entries_in, tile_path
 from made_ledger import Signer, b64, note
 from merkle import leaf_hash
+from verdict import Invalid, Undecided
 
 
 @dataclass(frozen=True)
@@ -322,3 +323,12 @@ TABLE_FORGERIES = {
     "table: a data file emptied": lambda _, table: data_files(table)[0].write_bytes(b""),
     "table: a flipped bit in a data file": lambda _, table: rewrite(data_files(table)[0], lambda raw: flipped(raw, 8)),
 }
+
+
+def rejected(call, *arguments):
+    """The complaint with which a verifier refuses; it has to."""
+    try:
+        call(*arguments)
+    except (Invalid, Undecided) as complaint:
+        return str(complaint)
+    raise AssertionError("it was accepted")

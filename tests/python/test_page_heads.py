@@ -2,21 +2,21 @@
 
 import json
 
+from audit_page import MARKUP, SETTLED, judged, reasons
 from forgeries import Evidence
 from made_heads import bind, head_proof
 from made_ledger import MadeLedger, b64
 from offline import in_rust, programs
-from test_page import MARKUP, SETTLED, browser, judged, page, reasons, verifier  # noqa: F401 (fixtures among them)
 from vectors import content, vectors_of
 
 NAME = "t.head-proof"
 
 
-def test_the_page_gives_the_verdicts_and_reasons_of_the_head_proofs(verifier):  # noqa: F811
+def test_the_page_gives_the_verdicts_and_reasons_of_the_head_proofs(page_verifier):
     wrong = []
     for vector in vectors_of("heads"):
         evidence, table_id = Evidence(content(vector["proof"])), vector.get("table_id", "")
-        found = judged(verifier, evidence, content(vector["policy"]), content(vector["writers"]), table_id, NAME)
+        found = judged(page_verifier, evidence, content(vector["policy"]), content(vector["writers"]), table_id, NAME)
         good = (found["verdict"], (reasons(found) or [None])[0]) == (vector["verdict"], vector["reason"])
         if vector["verdict"] == "VALID":
             facts = found["facts"]
@@ -31,7 +31,7 @@ def test_the_page_gives_the_verdicts_and_reasons_of_the_head_proofs(verifier):  
     assert not wrong, "\n".join(map(str, wrong))
 
 
-def test_a_head_proof_is_told_by_its_name_or_its_first_line(verifier, made_home):  # noqa: F811
+def test_a_head_proof_is_told_by_its_name_or_its_first_line(page_verifier, made_home):
     trust = [(made_home.trust / name).read_bytes() for name in ("policy", "writers")]
     head, receipt = (Evidence(made_home.head_proof.read_bytes()), Evidence(made_home.evidence(5).proof))
     for evidence, name, verdict, kind in [
@@ -41,13 +41,13 @@ def test_a_head_proof_is_told_by_its_name_or_its_first_line(verifier, made_home)
         (receipt, NAME, "INVALID", "head proof"),
         (head, "p.tlog-proof", "VALID", "version"),
     ]:
-        found = judged(verifier, evidence, *trust, name=name)
+        found = judged(page_verifier, evidence, *trust, name=name)
         assert found["verdict"] == verdict and kind in found["title"], (name, found)
 
 
-def test_the_words_are_those_of_dab_verify(verifier, home):  # noqa: F811
+def test_the_words_are_those_of_dab_verify(page_verifier, home):
     trust = [(home.trust / name).read_bytes() for name in ("policy", "writers")]
-    found = judged(verifier, Evidence(home.head_proof.read_bytes()), *trust, name=NAME)
+    found = judged(page_verifier, Evidence(home.head_proof.read_bytes()), *trust, name=NAME)
     assert found["verdict"] == "VALID", found
     told = json.loads(in_rust(programs()[0], "head", home.head_proof, "--trust", home.trust, "--json")[1])
     for words in ("title", "facts", "checked", "signatures"):
@@ -58,7 +58,7 @@ def test_the_words_are_those_of_dab_verify(verifier, home):  # noqa: F811
     ]
 
 
-def test_every_changed_byte_of_a_head_proof_is_noticed(verifier, made_home):  # noqa: F811
+def test_every_changed_byte_of_a_head_proof_is_noticed(page_verifier, made_home):
     policy, writers = (b64((made_home.trust / name).read_bytes()) for name in ("policy", "writers"))
     changed = """async (proof, policy, writers) => {
       const file = (bytes) => new File([bytes], "f.head-proof"), honest = fromBase64(proof), missed = [];
@@ -72,10 +72,10 @@ def test_every_changed_byte_of_a_head_proof_is_noticed(verifier, made_home):  # 
       }
       return missed;
     }"""
-    assert verifier.call(changed, b64(made_home.head_proof.read_bytes()), policy, writers) == []
+    assert page_verifier.call(changed, b64(made_home.head_proof.read_bytes()), policy, writers) == []
 
 
-def test_a_dropped_head_proof_says_which_version_is_the_last_at_which_checkpoint(page, made_home):  # noqa: F811
+def test_a_dropped_head_proof_says_which_version_is_the_last_at_which_checkpoint(page, made_home):
     page.drop(made_home.head_proof, made_home.trust)
     words = page.call(SETTLED, "VALID")
     last, size = len(made_home.commits) - 1, len(made_home.ledger.entries)
@@ -88,7 +88,7 @@ def test_a_dropped_head_proof_says_which_version_is_the_last_at_which_checkpoint
     assert "the head proof is for table id" in page.call(SETTLED, "INVALID")
 
 
-def test_a_head_proof_of_absence_says_that_there_is_none(page, tmp_path):  # noqa: F811
+def test_a_head_proof_of_absence_says_that_there_is_none(page, tmp_path):
     ledger = MadeLedger(tmp_path, origin=f"dab/{MARKUP}")
     ledger.notarize("table/a", b"0")
     bound = bind(ledger)

@@ -1,12 +1,15 @@
-"""Does the auditor's page keep whom to trust apart from what strangers send along, and escape what cannot be seen?"""
+"""Does the auditor's page keep whom to trust apart from what strangers send along, show hostile text as text, and ask nobody?"""
 
 import hashlib
+import json
+import socket
 
 import pytest
 
+from audit_page import AS_FILE, MARKUP, PAGE, SETTLED, on_disk, opened
 from forgeries import Evidence
-from made_ledger import MadeLedger, Signer
-from test_page import SETTLED, VERSION, browser, on_disk, page, verifier  # noqa: F401 (fixtures among them)
+from made_ledger import MadeLedger, Signer, leaf_text, note
+from offline import VERSION
 
 # whom to trust: what a stranger sends along decides nothing
 
@@ -124,6 +127,56 @@ TRICKS = "\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0\ufe00\ufe0f\U000e0100
 TRICKS += "\x07\x9b\xad\u061c\u180e\ufeff\u200b\u202e\u2069\ufffb\U000e0041"
 
 
-def test_characters_that_play_tricks_are_escaped_and_others_stay(verifier):
-    assert verifier.call("shown", TRICKS) == "".join(f"\\u{{{ord(character):x}}}" for character in TRICKS)
-    assert verifier.call("shown", "é 日本 😀 ᄀ가 ំ") == "é 日本 😀 ᄀ가 ំ"
+def test_characters_that_play_tricks_are_escaped_and_others_stay(page_verifier):
+    assert page_verifier.call("shown", TRICKS) == "".join(f"\\u{{{ord(character):x}}}" for character in TRICKS)
+    assert page_verifier.call("shown", "é 日本 😀 ᄀ가 ំ") == "é 日本 😀 ᄀ가 ំ"
+
+
+# hostile text, and what goes out
+
+
+def test_hostile_text_is_shown_as_text(page, tmp_path):
+    ledger = MadeLedger(tmp_path, origin=f"dab/{MARKUP}")
+    ledger.writer = Signer(f"w/\u202e{MARKUP}", "w")
+    name = f"\u202eDILAV{MARKUP}.parquet".replace("/", "%2F")
+    body = json.dumps({"commitInfo": {"dab": {"tableId": MARKUP, "version": 0, "previous": None}}})
+    body = f"{body}\n{json.dumps({'add': {'path': name, 'size': 1, 'tags': {'dab.blake3': '0' * 64}}})}\n".encode()
+    text = leaf_text(ledger.origin, f"table/{MARKUP}", 0, None, body, [(name, 1, "0" * 64)], operation=MARKUP)
+    ledger.entries.append(note(text, ledger.writer))
+    (tmp_path / "p.tlog-proof").write_bytes(ledger.receipt(0))
+    (tmp_path / "writers").write_text(f"{ledger.writer.vkey} *\n")
+    (tmp_path / f"{0:020}.json").write_bytes(body)
+    odd = tmp_path / name
+    odd.write_bytes(b"x")
+    files = [tmp_path / "p.tlog-proof", tmp_path / "writers", ledger.trust / "policy", tmp_path / f"{0:020}.json", odd]
+    page.choose("#any-files", *files)
+    words = page.call(SETTLED, "INVALID")
+    assert words.count(MARKUP) >= 5 and "\\u{202e}" in words and "\u202e" not in words
+    assert page.evaluate("document.querySelectorAll('img').length") == 0
+    assert page.evaluate("document.title") == "DAB: check a receipt"
+
+
+def test_the_page_asks_for_nothing_but_its_own_files(browser, made_home, tmp_path):
+    with opened(browser) as page:
+        page.choose("#any-files", *on_disk(made_home.evidence(VERSION), tmp_path / "files"), *made_home.trust.iterdir())
+        page.call(SETTLED, "VALID")
+        assert {url.rpartition("/")[0] for url in page.requested()} == {PAGE.as_uri()}
+        assert {url.rpartition("/")[2] for url in page.requested()} == {path.name for path in PAGE.iterdir()}
+
+
+def test_its_own_policy_keeps_it_from_asking_anybody(browser):
+    page = browser.open(AS_FILE)
+    with socket.create_server(("127.0.0.1", 0)) as anybody:
+        address = "127.0.0.1:%d" % anybody.getsockname()[1]
+        for attempt in (
+            f"fetch('http://{address}/')",
+            f"import('http://{address}/x.js')",
+            f"new Promise((yes, no) => Object.assign(new Image(), {{onload: yes, onerror: no, src: 'http://{address}/'}}))",
+            f"new Promise((yes, no) => Object.assign(new WebSocket('ws://{address}/'), {{onopen: yes, onerror: no}}))",
+            "(async () => { document.body.innerHTML = '<b>x</b>'; })()",
+        ):
+            assert page.evaluate(f"({attempt}).then(() => 'done', () => 'refused')") == "refused", attempt
+        anybody.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            anybody.accept()
+    page.close()

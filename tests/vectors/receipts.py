@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from encoding import INVALID, UNDECIDED, vector
 from forgeries import RECEIPT_FORGERIES, RECEIPT_NEUTRAL, Evidence
-from made_ledger import MadeLedger
+from small_ledger import evidence_of, small_ledger
 
 
 def vectors(directory):
@@ -49,24 +49,6 @@ def vectors(directory):
         ledger.notarize("digest/more", b"%d" % index)
     for index in (5, 255, 256, len(ledger.entries) - 1):
         yield vector(f"genuine: leaf {index} of {len(ledger.entries)}", ledger, Evidence(ledger.receipt(index)))
-
-
-def small_ledger(directory, **policy):
-    """Twelve leaves: seven versions of `orders`, four of `parts`, one of the catalog."""
-    ledger = MadeLedger(directory, **policy)
-    for i in range(12):
-        if i == 2:
-            ledger.notarize("catalog", b"private body")
-        else:
-            ledger.commit("parts" if i % 3 == 1 else "orders", [b"PAR1 rows %d" % i * 9, b"PAR1 more %d" % i * 9])
-    return ledger
-
-
-def evidence_of(ledger, index, table, version):
-    folder = ledger.directory / "tables" / table
-    commit = (folder / f"_delta_log/{version:020}.json").read_bytes()
-    names = [f"part-{version:05}-{n}.parquet" for n in range(2)]
-    return Evidence(ledger.receipt(index), commit, tuple((name, (folder / name).read_bytes()) for name in names))
 
 
 # What is wrong with a named forgery, where it is not what its group has.
