@@ -16,9 +16,9 @@ import pyarrow.parquet as parquet
 from auditor import main as auditor
 from checkpoint import Checkpoint
 from commit_file import actions
+from consistency import main as consistency
 from epochs import main as epochs
 from forgeries import Evidence
-from growth import main as growth
 from leaf import Leaf
 from made_heads import bind, head_proof
 from made_ledger import MadeLedger, Signer, b64, note
@@ -198,7 +198,7 @@ def on_fork(fork, trust, directory):
         (Path(directory) / name).write_bytes(content)
     proof = ["--proof", Path(directory) / "proof"] if "proof" in fork else []
     arguments = [Path(directory) / "first", Path(directory) / "second", "--trust", trust, *proof]
-    return {"growth.py": in_python(growth, arguments), "dab-verify": in_rust(dab_verify_binary(), "fork", *arguments)}
+    return {"consistency.py": in_python(consistency, arguments), "dab-verify": in_rust(dab_verify_binary(), "fork", *arguments)}
 
 
 def programs():

@@ -8,8 +8,8 @@ import re
 import pytest
 
 from auditor import entries_in, hashes_in, read_tile, tile_path
+from consistency import check_fork, check_growth
 from epochs import follow
-from growth import check_fork, check_growth
 from offline import in_rust, programs
 from trust_directory import Trust
 from vectors import content, vectors_of

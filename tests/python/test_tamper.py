@@ -10,8 +10,8 @@ import pytest
 
 from auditor import audit_ledger, audit_table, source
 from changed_bytes import change, pick, public_file
+from consistency import check_fork
 from epochs import follow
-from growth import check_fork
 from offline import followed, ledger_audits, on_fork, statuses, verdicts
 from receipt import verify
 from trust_directory import Trust

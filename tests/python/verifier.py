@@ -4,7 +4,7 @@ Written from the documents of the formats, not from DAB's code: C2SP signed-note
 tlog-proof and tlog-policy, RFC 6962, and DAB's page on leaf, files root, head map and `trust/writers`. It needs no
 server, no network and two packages: `cryptography` for Ed25519, and `blake3`. To be read in this order, each a page or less:
 `verdict.py`, `merkle.py`, `signed_note.py`, `trust_directory.py`, `checkpoint.py`, `commit_file.py`, `leaf.py`, `receipt.py`,
-`head_map.py`, `head_proof.py`. On them also stand `auditor.py`, which audits ledgers and tables, `growth.py`, which tells
+`head_map.py`, `head_proof.py`. On them also stand `auditor.py`, which audits ledgers and tables, `consistency.py`, which tells
 forks, and `epochs.py`, which follows changes of members and writers.
 
     python verifier.py verify orders.tlog-proof --trust DIR [--commit FILE] [--data FILE]...

@@ -3,7 +3,7 @@
 
 Written from the documents: RFC 6962, section 2.1.2, and DAB's page on fork proofs.
 
-    python growth.py FIRST SECOND --trust DIR [--proof FILE]
+    python consistency.py FIRST SECOND --trust DIR [--proof FILE]
 
 Exit status: 0 one tree extends the other; 1 the ledger forked, and the keys that signed both are named; 2 nothing is shown.
 """
