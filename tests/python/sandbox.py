@@ -16,7 +16,6 @@ class Sandbox:
         self.command = [dab_binary(), "sandbox", "--dir", directory, "--base-port", "0"]
         words = [str(word) for word in (*self.command, *arguments)]
         self.process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=stderr, text=True)
-        self.pids = {}
         self.said = self.said_until("Ctrl-C stops them all")
         found = re.findall(r"^ +(n\d|witness) +pid (\d+)", self.said, re.MULTILINE)
         self.pids = {name: int(pid) for name, pid in found}
