@@ -281,6 +281,15 @@ fn told(known: &Known, note: EpochNote) -> Result<Approval, Error> {
             change: note,
         });
     };
+    // the policy of a node alone is its operator's affair, who may have changed it since
+    let under_its_policy = match from.is_alone() {
+        true => {
+            let then = Epoch::alone(&from.text.origin, &note.text().policy, &from.text.writers);
+            Some(then.map_err(|error| refused(&error))?)
+        }
+        false => None,
+    };
+    let from = under_its_policy.as_ref().unwrap_or(from);
     let change = from.change_to(note.text()).map_err(|error| refused(&error))?;
     let approved_by = from.approving(&note).map_err(|error| refused(&error))?;
     Epoch::check_signers(&note, &approved_by).map_err(|error| refused(&error))?;

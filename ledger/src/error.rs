@@ -199,9 +199,9 @@ impl Error {
         }
     }
 
-    pub(crate) fn peer(replica: crate::peer::ReplicaId, reason: impl std::fmt::Display) -> Self {
+    pub(crate) fn peer(replica: u64, reason: impl std::fmt::Display) -> Self {
         Error::Peer {
-            replica: replica.0,
+            replica,
             reason: reason.to_string(),
         }
     }

@@ -299,16 +299,16 @@ impl Node {
         })
     }
 
-    /// Judges a proposal before anything is written. Gives its leaves.
-    fn judge(&self, proposal: &ProposalBytes) -> Result<Vec<SignedLeaf>, Error> {
+    /// Whether a proposal may be written. Gives its leaves.
+    fn may_enter(&self, proposal: &ProposalBytes) -> Result<Vec<SignedLeaf>, Error> {
         let epoch = self.shared.epoch_now();
         let writers = epoch.as_ref().map_or(&self.trust.writers, |epoch| epoch.writers());
-        let judged = self.shared.judge(proposal, writers)?;
+        let judged = self.shared.may_enter(proposal, writers)?;
         judged.map_err(|Refusal { subject, reason }| Error::refused(subject.as_ref(), reason))
     }
 
     async fn propose(&self, proposal: ProposalBytes) -> Result<Outcome, Error> {
-        let leaves = self.judge(&proposal)?;
+        let leaves = self.may_enter(&proposal)?;
         let changes_epoch = leaves.iter().any(|leaf| leaf.leaf().subject.is_members());
         let (answer, outcome) = oneshot::channel();
         self.submit(Command::Propose(Waiting { proposal, answer }))?;

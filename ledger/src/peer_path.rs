@@ -66,11 +66,6 @@ mod tests {
             let bundle: BundlePath = bundle.parse().unwrap();
             assert_eq!(bundle_of(&bodies_path(bundle)), Some(bundle));
         }
-        let path = PeerPath::parse("bodies/000.p/1").unwrap();
-        assert_eq!((path.path.as_str(), path.limit), ("bodies/000.p/1", BODIES_BYTES_MAX));
-        for path in ["private/log.key", "bodies/000.p/256"] {
-            assert!(PeerPath::parse(path).is_none(), "{path}");
-        }
         for path in [
             "bodies/",
             "bodies/0",
@@ -81,5 +76,12 @@ mod tests {
         ] {
             assert_eq!(bundle_of(path), None, "{path}");
         }
+    }
+    #[test]
+    fn public_files_and_bodies_are_given_and_nothing_else() {
+        let limit = |path| PeerPath::parse(path).map(|path| path.limit);
+        assert_eq!(limit("bodies/000.p/1"), Some(BODIES_BYTES_MAX));
+        assert_eq!(limit("tile/0/000"), Some(limit_of("tile/0/000")));
+        assert_eq!(limit("private/log.key"), None);
     }
 }

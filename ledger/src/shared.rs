@@ -24,7 +24,7 @@ use crate::planted::planted;
 use crate::reader::{Certified, Head};
 use crate::state_machine::check::{Refusal, check};
 use crate::state_machine::entry::ProposalBytes;
-use crate::state_machine::{Placed, StateView, may_enter};
+use crate::state_machine::{self, Placed, StateView};
 use crate::state_store::StateStore;
 use crate::tile_store::PublicFiles;
 
@@ -214,13 +214,14 @@ impl Shared {
         visible.lock = None;
     }
 
-    /// Judges a proposal before it enters the raft log, by the rules that decide when it is applied; `writers` are those who
-    /// may write now. Gives its leaves.
+    /// Whether a proposal may enter the raft log: its form and signatures, and for a change of members and writers also
+    /// whether it could follow on the one before. A race that it loses is found when it is applied. `writers` are those who may
+    /// write now. Gives its leaves.
     ///
     /// # Errors
     ///
     /// Only when the state cannot be read.
-    pub(crate) fn judge(
+    pub(crate) fn may_enter(
         &self,
         proposal: &ProposalBytes,
         writers: &Writers,
@@ -233,7 +234,7 @@ impl Shared {
         if !leaves.iter().any(|leaf| leaf.leaf().subject.is_members()) {
             return Ok(Ok(leaves));
         }
-        let judged = self.read(|_, state| may_enter(state, &leaves, proposal))?;
+        let judged = self.read(|_, state| state_machine::may_enter(state, &leaves, proposal))?;
         Ok(judged.map(|()| leaves))
     }
 

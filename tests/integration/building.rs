@@ -8,7 +8,7 @@ use std::process::Command;
 use dab_tests::binary;
 use dab_tests::command::{self, dab};
 use dab_tests::offline::files_below;
-use dab_tests::server::Launch;
+use dab_tests::server::Server;
 use dab_tests::workspace;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -159,7 +159,7 @@ fn features_of(node: &Value) -> Vec<&str> {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_program_that_speaks_tls_starts_and_is_understood() {
     let folder = tempfile::tempdir().expect("the tests have a folder for temporary files");
-    let server = Launch::new(folder.path().join("data")).known_audit_port().start();
+    let server = Server::start(folder.path().join("data"));
     assert!(
         server.url().starts_with("grpc+tls://"),
         "TLS is the default: {}",

@@ -1,7 +1,6 @@
 //! How a node is started: over which data, where it listens, and where it shall stop.
 
 use std::fs;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
@@ -26,7 +25,6 @@ const CRASH_PANIC: &str = "DAB_CRASH_PANIC";
 #[derive(Debug, Clone)]
 pub struct Launch {
     data: PathBuf,
-    audit_port: u16,
     arguments: Vec<String>,
     environment: Vec<(String, String)>,
     wrapper: Vec<String>,
@@ -37,7 +35,6 @@ impl Launch {
     pub fn new(data: impl Into<PathBuf>) -> Self {
         Self {
             data: data.into(),
-            audit_port: 0,
             arguments: vec![],
             environment: vec![],
             wrapper: vec![],
@@ -47,12 +44,6 @@ impl Launch {
     /// With a further argument of `dab serve`.
     pub fn argument(mut self, argument: &str) -> Self {
         self.arguments.push(argument.to_owned());
-        self
-    }
-
-    /// With a free port for the ledger's public files that [`Server::audit_url`] then tells.
-    pub fn known_audit_port(mut self) -> Self {
-        self.audit_port = free_port();
         self
     }
 
@@ -125,12 +116,7 @@ impl Launch {
         words.push(binary::dab().display().to_string());
         let mut command = command::without_settings(Command::new(&words[0]));
         command.args(&words[1..]).arg("serve").arg("--data").arg(&self.data);
-        command.args([
-            "--listen",
-            "127.0.0.1:0",
-            "--audit-listen",
-            &format!("127.0.0.1:{}", self.audit_port),
-        ]);
+        command.args(["--listen", "127.0.0.1:0", "--audit-listen", "127.0.0.1:0"]);
         command.args(&self.arguments).envs(self.environment);
         command
             .stdin(Stdio::null())
@@ -145,20 +131,10 @@ impl Launch {
         Server {
             process,
             data: self.data,
-            audit_port: self.audit_port,
             log,
             url: String::new(),
         }
     }
-}
-
-/// A port of the loopback address that nobody listens on at this moment.
-///
-/// # Panics
-/// When the machine has none.
-pub fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("the loopback address has a free port");
-    listener.local_addr().expect("a bound listener has an address").port()
 }
 
 /// The file whose existence arms a node's crash point: beside its data directory.

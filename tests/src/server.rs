@@ -12,7 +12,7 @@ use crate::command::{self, Output};
 use crate::launch::armed_file;
 use crate::log::Log;
 
-pub use crate::launch::{Launch, START_TIMEOUT, free_port};
+pub use crate::launch::{Launch, START_TIMEOUT};
 
 /// The longest that a node may take to stop when it is asked to.
 pub const STOP_TIMEOUT: Duration = Duration::from_secs(30);
@@ -22,7 +22,6 @@ pub const STOP_TIMEOUT: Duration = Duration::from_secs(30);
 pub struct Server {
     pub(crate) process: Child,
     pub(crate) data: PathBuf,
-    pub(crate) audit_port: u16,
     pub(crate) log: Log,
     pub(crate) url: String,
 }
@@ -46,14 +45,14 @@ impl Server {
         &self.url
     }
 
-    /// Where it serves the ledger's public files, for a node launched with [`Launch::known_audit_port`].
+    /// Where it serves the ledger's public files, as it says itself.
+    ///
+    /// # Panics
+    /// When it does not say so within [`START_TIMEOUT`].
     pub fn audit_url(&self) -> String {
-        let scheme = if self.url.starts_with("grpc+tls:") {
-            "https"
-        } else {
-            "http"
-        };
-        format!("{scheme}://127.0.0.1:{}", self.audit_port)
+        let line = self.log.wait_for("audit  ", START_TIMEOUT);
+        let line = line.unwrap_or_else(|| panic!("dab serve says nothing of its audit port:\n{}", self.log.text()));
+        line.trim_start_matches("audit").trim().to_owned()
     }
 
     /// What it has printed.

@@ -37,7 +37,8 @@ pub enum Relation {
     Contradictory(Option<ForkProof>),
 }
 
-/// The root of a tree at an older size, with the proof that the tree grew from it.
+/// The root of a tree at an older size, with the proof that the tree grew from it. It shows a fork only beside a checkpoint of
+/// that size with another root.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ForkProof {
     /// The older size.

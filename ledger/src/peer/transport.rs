@@ -67,11 +67,11 @@ impl Transport {
     ) -> Result<Arc<Self>, Error> {
         let limits = limits.made_sense_of();
         if own.origin.len() > KEY_NAME_BYTES_MAX {
-            return Err(Error::peer(own.id, "the origin is longer than a key's name may be"));
+            return Err(Error::peer(own.id.0, "the origin is longer than a key's name may be"));
         }
-        let address = listener.local_addr().map_err(|error| Error::peer(own.id, error))?;
+        let address = listener.local_addr().map_err(|error| Error::peer(own.id.0, error))?;
         let roster = Arc::new(Roster::new(&own, limits.file_connections_max));
-        let tls = Tls::new(own.identity.clone(), roster.clone()).map_err(|error| Error::peer(own.id, error))?;
+        let tls = Tls::new(own.identity.clone(), roster.clone()).map_err(|error| Error::peer(own.id.0, error))?;
         let parts = Arc::new(Parts {
             own,
             inbox,
@@ -135,10 +135,10 @@ impl Transport {
     /// time, or refuses.
     pub async fn read(&self, from: ReplicaId, path: &str) -> Result<Option<Bytes>, Error> {
         let remote = self.parts.roster.remote(from);
-        let remote = remote.ok_or_else(|| Error::peer(from, "it is no peer of this replica"))?;
+        let remote = remote.ok_or_else(|| Error::peer(from.0, "it is no peer of this replica"))?;
         fetch(&self.parts, &remote, path)
             .await
-            .map_err(|ended| Error::peer(from, format!("cannot read {path:?}: {ended}")))
+            .map_err(|ended| Error::peer(from.0, format!("cannot read {path:?}: {ended}")))
     }
 
     /// Runs something that uses these connections, where they run.

@@ -1,4 +1,4 @@
-//! Where another replica can begin, as the state database has it.
+//! The anchor, in memory and in the state database; `machine/anchor.rs` says what it is for, and moves it.
 
 use dab_proof::checkpoint::SignedCheckpoint;
 use prost::Message;

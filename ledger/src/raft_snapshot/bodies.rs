@@ -20,6 +20,7 @@ use crate::state_machine::CarriedOut;
 
 const NONE: u32 = u32::MAX;
 const CUT_SHORT: &str = "a file of bodies is cut short";
+
 /// A request, by its first leaf.
 pub(crate) type RequestAt = ([u8; 32], CarriedOut);
 

@@ -69,7 +69,7 @@ impl Replica {
                 break;
             }
             // its own replica has checked it: what will be refused shall not fill everybody's log
-            if self.machine.shared().judge(&proposal, &writers)?.is_err() {
+            if self.machine.shared().may_enter(&proposal, &writers)?.is_err() {
                 // a key may have been revoked since: what came with it is not held up
                 self.count_refusal(from, "it forwards what may not be written");
                 refused += if proposal.changes_members() {

@@ -35,7 +35,7 @@ use crate::output::print_line;
 use crate::program::{program, shell_word};
 use crate::stopping::StopSignals;
 use ports::Ports;
-use process::{Process, Program};
+use process::{Launch, Process};
 use witness::SandboxWitness;
 
 /// Nodes of a new sandbox: the fewest of which one may be faulty.
@@ -57,7 +57,7 @@ const SHARED_FILES: [(&str, Access); 4] = [
 
 pub(crate) async fn run(args: SandboxArgs) -> Result<()> {
     let sandbox = Sandbox::open(&args)?;
-    let mut running = sandbox.programs().map(Program::start).collect::<Result<Vec<_>>>()?;
+    let mut running = sandbox.launches().map(Launch::start).collect::<Result<Vec<_>>>()?;
     let mut stop = StopSignals::new()?;
     let ended = sandbox.say_and_watch(&mut running, &mut stop).await;
     for process in &mut running {
@@ -93,7 +93,7 @@ struct Sandbox {
 struct SandboxNode {
     dir: DataDir,
     audit_listen: SocketAddr,
-    program: Program,
+    launch: Launch,
 }
 
 impl Sandbox {
@@ -111,12 +111,15 @@ impl Sandbox {
         durable::create_private_dir(&tables_of(dir))?;
         let mut ports = Ports::new(args.base_port);
         let founding = match read_founding(dir)? {
-            Some(founding) => founding,
+            Some(founding) => {
+                let named = founding.members().iter().map(|member| member.is.address.parse().ok());
+                let named = named.flatten().chain(witness::listen_of(&founding)?);
+                named.for_each(|address| ports.leave_out(address));
+                founding
+            }
             None => found(dir, args, &mut ports)?,
         };
         let members = founding.members().clone();
-        members.iter().for_each(|member| ports.hold_named(&member.is.address));
-        (founding.witnesses().iter()).for_each(|witness| ports.hold_named(witness.url.trim_start_matches("http://")));
         if let Some(nodes) = args.nodes.filter(|nodes| usize::from(*nodes) != members.count()) {
             bail!(
                 "the sandbox in {} has {} nodes, not {nodes}: --dir names another",
@@ -143,16 +146,16 @@ impl Sandbox {
             members,
             nodes,
             witness: SandboxWitness::of(&founding, dir, &first)?,
-            _ports: ports,
+            _ports: ports.given(),
         };
         sandbox.share_login()?;
         Ok(sandbox)
     }
 
-    /// The nodes' programs, then the witness's.
-    fn programs(&self) -> impl Iterator<Item = &Program> {
-        let nodes = self.nodes.iter().map(|node| &node.program);
-        nodes.chain(self.witness.iter().map(|witness| &witness.program))
+    /// The nodes', then the witness's.
+    fn launches(&self) -> impl Iterator<Item = &Launch> {
+        let nodes = self.nodes.iter().map(|node| &node.launch);
+        nodes.chain(self.witness.iter().map(|witness| &witness.launch))
     }
 
     /// Gives every node the first one's certificate authority and users.
@@ -197,10 +200,10 @@ impl Sandbox {
 
     async fn wait_for_all(&self, running: &mut [Process]) -> Result<()> {
         loop {
-            for (process, program) in running.iter_mut().zip(self.programs()) {
+            for (process, launch) in running.iter_mut().zip(self.launches()) {
                 // without it the others may wait for a quorum for ever
                 if let Some(status) = process.child.try_wait()? {
-                    bail!("{} ended ({status}): {}", process.name, program.last_words());
+                    bail!("{} ended ({status}): {}", process.name, launch.last_words());
                 }
             }
             let mut all_serve = true;
@@ -224,11 +227,11 @@ impl Sandbox {
         );
         for (node, process) in self.nodes.iter().zip(running) {
             let url = node.dir.endpoint()?.unwrap_or_default();
-            let (name, pid) = (&process.name, process.pid());
+            let (name, pid) = (&process.name, process.pid().unwrap_or_default());
             print_line!("  {name:<3} pid {pid:<7} {url}  audit https://{}", node.audit_listen);
         }
         if let (Some(witness), Some(process)) = (&self.witness, running.get(self.nodes.len())) {
-            let (pid, listen) = (process.pid(), witness.listen);
+            let (pid, listen) = (process.pid().unwrap_or_default(), witness.listen);
             print_line!("  witness pid {pid:<7} http://{listen}, has to cosign too");
         }
         let data = |node: &SandboxNode| shell_word(node.dir.path());
@@ -240,7 +243,9 @@ impl Sandbox {
         );
         print_line!("query   {dab} sql --data {}", data(first));
         print_line!("look    {dab} node status --data {}", data(last));
-        print_line!("break   kill -9 {}", running.first().map_or(0, Process::pid));
+        if let Some(pid) = running.first().and_then(Process::pid) {
+            print_line!("break   kill -9 {pid}");
+        }
         print_line!("Ctrl-C stops them all, once more at once");
         Ok(())
     }
@@ -248,14 +253,10 @@ impl Sandbox {
     fn say_ended(&self, name: &str, status: Option<ExitStatus>, running: &[Process]) -> Result<()> {
         let how = status.map_or_else(|| "nobody knows how".to_owned(), |status| status.to_string());
         print_line!("{name} ended ({how})");
-        if self
-            .witness
-            .as_ref()
-            .is_some_and(|witness| witness.program.name == name)
-        {
+        if self.witness.as_ref().is_some_and(|witness| witness.launch.name == name) {
             print_line!("  nothing is certified until it runs again");
         } else {
-            let is_node = |process: &&Process| self.nodes.iter().any(|node| node.program.name == process.name);
+            let is_node = |process: &&Process| self.nodes.iter().any(|node| node.launch.name == process.name);
             let left = running.iter().filter(is_node).count();
             if left < self.members.quorum() {
                 // of those that were started again beside it the sandbox knows nothing
@@ -265,8 +266,8 @@ impl Sandbox {
                 );
             }
         }
-        if let Some(program) = self.programs().find(|program| program.name == name) {
-            print_line!("  it is started again by: {}", program.command_line());
+        if let Some(launch) = self.launches().find(|launch| launch.name == name) {
+            print_line!("  it is started again by: {}", launch.command_line());
         }
         Ok(())
     }
@@ -278,11 +279,11 @@ impl SandboxNode {
         arguments.extend(["--tables".into(), tables_of(sandbox)]);
         arguments.extend(["--listen".into(), listen.to_string().into()]);
         arguments.extend(["--audit-listen".into(), audit_listen.to_string().into()]);
-        let program = Program::new(sandbox, name, arguments);
+        let launch = Launch::new(sandbox, name, arguments);
         Self {
             dir,
             audit_listen,
-            program,
+            launch,
         }
     }
 }

@@ -47,14 +47,14 @@ pub fn follow_file(changes: &Path, trust_dir: &Path, write: bool) -> Report {
     }
 }
 
-/// `policy` is the one that the folder had before.
-fn told(title: String, trust_dir: &Path, policy: &[u8], steps: &[Step], write: bool) -> Report {
+/// `before` is the policy that the folder had.
+fn told(title: String, trust_dir: &Path, before: &[u8], steps: &[Step], write: bool) -> Report {
     let mut report = Report {
         title,
         facts: vec![("changes followed", steps.len().to_string())],
         ..Report::default()
     };
-    let mut policy = Policy::parse(policy).ok();
+    let mut last_policy = Policy::parse(before).ok();
     for Step {
         epoch,
         certification,
@@ -71,7 +71,7 @@ fn told(title: String, trust_dir: &Path, policy: &[u8], steps: &[Step], write: b
         let now = Policy::parse(&text.policy).ok();
         let outside = now
             .as_ref()
-            .zip(policy)
+            .zip(last_policy)
             .and_then(|(now, before)| now.outside_since(&before));
         if let Some(outside) = outside {
             // not among what was checked, of which a long list hides its end
@@ -79,14 +79,14 @@ fn told(title: String, trust_dir: &Path, policy: &[u8], steps: &[Step], write: b
                 .facts
                 .push(("WITNESSES CHANGE", format!("in epoch {epoch}: {outside}")));
         }
-        policy = now;
+        last_policy = now;
     }
     let dir = trust_dir.display();
     match steps.last() {
         None => report.checked.push(format!("the file has no later epoch than {dir}")),
         Some(last) => {
             report.facts.push(("ledger", last.text.origin.clone()));
-            if let Some(policy) = policy {
+            if let Some(policy) = last_policy {
                 let names: Vec<_> = policy.witnesses().iter().map(|witness| witness.name.as_str()).collect();
                 if !names.is_empty() {
                     report.facts.push(("cosigners now", names.join(", ")));

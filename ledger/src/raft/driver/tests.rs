@@ -256,7 +256,7 @@ fn who_speaks_as_the_leader_of_a_term_that_has_none_yet_is_no_liar() {
     driver.receive(3, message(3, 1, MessageType::MsgRequestVote)).unwrap();
     assert_eq!((driver.leader(), driver.term()), (None, 1));
     let mut read = message(2, 1, MessageType::MsgReadIndexResp);
-    read.entries = vec![Entry::default()].into();
+    read.entries = vec![Entry::default()];
     assert!(matches!(driver.receive(2, read.clone()), Err(Refusal::Unled)));
     let raft_snapshot = message(2, 1, MessageType::MsgSnapshot);
     assert!(matches!(driver.admit_snapshot(2, &raft_snapshot), Err(Refusal::Unled)));

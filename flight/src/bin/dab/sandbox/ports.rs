@@ -12,9 +12,8 @@ const PORTS_PER_NODE: u16 = 10;
 pub(super) struct Ports {
     /// The first node's first port; 0 for whichever are free.
     base: u16,
-    /// Bound, but not listening: the system gives their ports to nobody who asks for any, neither to a second process of
-    /// the sandbox nor to a connection that leaves, while who names one (with `SO_REUSEADDR`, as tokio's listeners do)
-    /// may listen there.
+    /// Of the free ports, those that are taken: bound, but not listening. The system gives them to nobody who asks for any,
+    /// neither to a second process of the sandbox nor to a connection that leaves.
     held: Vec<TcpSocket>,
 }
 
@@ -23,7 +22,7 @@ impl Ports {
         Self { base, held: Vec::new() }
     }
 
-    /// What stands at `offset` among the ports of a node, counted from 0, or after the last node's.
+    /// The port at `offset` of a node, both counted from 0. What is no node's takes the number of nodes for its node.
     pub(super) fn address(&mut self, node: u16, offset: u16) -> Result<SocketAddr> {
         match self.base {
             0 => self
@@ -36,12 +35,21 @@ impl Ports {
         }
     }
 
-    /// Keeps others from what a founding of before has named. Somebody may have it already: the process that is to listen
-    /// there says so.
-    pub(super) fn hold_named(&mut self, address: &str) {
-        if let Ok(address) = address.parse() {
+    /// Has no free port given that an earlier start has drawn and the founding names. Somebody may have it already: the
+    /// process that is to listen there says so.
+    pub(super) fn leave_out(&mut self, address: SocketAddr) {
+        if self.base == 0 {
             let _ = self.hold(address);
         }
+    }
+
+    /// All are given. On Linux they stay held, since there whoever names a port (with `SO_REUSEADDR`, as tokio's listeners do)
+    /// may listen beside a socket that does not; elsewhere nobody could, and they are let go.
+    pub(super) fn given(mut self) -> Self {
+        if !cfg!(target_os = "linux") {
+            self.held.clear();
+        }
+        self
     }
 
     fn hold(&mut self, address: SocketAddr) -> std::io::Result<SocketAddr> {
@@ -66,10 +74,11 @@ mod tests {
     const ADDRESSES: u16 = 1_000;
 
     #[tokio::test]
-    async fn free_ports_are_given_once_and_can_be_listened_at_while_they_are_held() {
+    async fn free_ports_are_given_once_and_can_be_listened_at_once_all_are_given() {
         let mut ports = Ports::new(0);
         let addresses: Vec<_> = (0..ADDRESSES).map(|node| ports.address(node, 0).unwrap()).collect();
         assert_eq!(addresses.iter().collect::<BTreeSet<_>>().len(), addresses.len());
+        let _ports = ports.given();
         for address in &addresses[..3] {
             let listener = TcpListener::bind(address).await.unwrap();
             assert_eq!(listener.local_addr().unwrap(), *address);

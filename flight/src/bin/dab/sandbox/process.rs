@@ -9,8 +9,8 @@ use tokio::process::{Child, ChildStdin, Command};
 
 use crate::program::{program, shell_word};
 
-/// What one process is and how it is started, as often as that is wanted.
-pub(super) struct Program {
+/// How one process is started, as often as that is wanted.
+pub(super) struct Launch {
     pub(super) name: String,
     log: PathBuf,
     arguments: Vec<PathBuf>,
@@ -24,7 +24,7 @@ pub(super) struct Process {
     stdin: Option<ChildStdin>,
 }
 
-impl Program {
+impl Launch {
     /// One of the sandbox in `dir`; `arguments` begin with the command's name.
     pub(super) fn new(dir: &Path, name: &str, arguments: Vec<PathBuf>) -> Self {
         Self {
@@ -75,7 +75,7 @@ impl Process {
     }
 
     /// Its process id, while it runs.
-    pub(super) fn pid(&self) -> u32 {
-        self.child.id().unwrap_or_default()
+    pub(super) fn pid(&self) -> Option<u32> {
+        self.child.id()
     }
 }

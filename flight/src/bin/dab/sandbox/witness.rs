@@ -10,7 +10,7 @@ use dab_ledger::epoch::WitnessAt;
 use dab_ledger::founding::Founding;
 use dab_ledger::witness::{Witness, WitnessConfig};
 
-use super::process::Program;
+use super::process::Launch;
 
 /// What its key is called.
 const NAME: &str = "witness.sandbox";
@@ -21,7 +21,7 @@ const DIR: &str = "witness";
 /// The witness, running or not.
 pub(super) struct SandboxWitness {
     pub(super) listen: SocketAddr,
-    pub(super) program: Program,
+    pub(super) launch: Launch,
 }
 
 /// Makes the key of a witness that will listen there.
@@ -37,21 +37,27 @@ pub(super) fn make(dir: &Path, listen: SocketAddr) -> Result<WitnessAt> {
     Ok(WitnessAt { key, url })
 }
 
+/// Where the witness that the sandbox was founded with listens, if any.
+pub(super) fn listen_of(founding: &Founding) -> Result<Option<SocketAddr>> {
+    let parsed = founding.witnesses().first().map(|witness| {
+        let address = witness.url.strip_prefix("http://").unwrap_or(&witness.url);
+        let address = address.parse();
+        address.with_context(|| format!("the founding has the witness {}", witness.url))
+    });
+    parsed.transpose()
+}
+
 impl SandboxWitness {
     /// The one that the sandbox was founded with, if any; `first` is a node's data directory.
     pub(super) fn of(founding: &Founding, dir: &Path, first: &Path) -> Result<Option<Self>> {
-        let Some(witness) = founding.witnesses().first() else {
+        let Some(listen) = listen_of(founding)? else {
             return Ok(None);
         };
-        let address = witness.url.strip_prefix("http://").unwrap_or(&witness.url);
-        let listen: SocketAddr = address
-            .parse()
-            .with_context(|| format!("the founding has the witness {address}"))?;
         let mut arguments: Vec<PathBuf> = vec!["witness".into(), "--state".into(), dir.join(DIR)];
         // its policy says which ledger it is to know
         arguments.extend(["--trust".into(), first.join("trust")]);
         arguments.extend(["--listen".into(), listen.to_string().into()]);
-        let program = Program::new(dir, "witness", arguments);
-        Ok(Some(Self { listen, program }))
+        let launch = Launch::new(dir, "witness", arguments);
+        Ok(Some(Self { listen, launch }))
     }
 }
