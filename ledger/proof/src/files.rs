@@ -160,12 +160,7 @@ pub fn verify_file(receipt: &Path, trust_dir: &Path, files: &ArtefactFiles<'_>) 
     }
 }
 
-/// Audits the table in a folder against the ledger in another.
-pub fn audit_table_dir(table: &Path, trust_dir: &Path, ledger: &Path, deep: bool) -> Report {
-    audit_table_dir_expecting(table, trust_dir, ledger, None, deep)
-}
-
-/// `audit_table_dir` for one table: with `table_id`, the files of any other are invalid.
+/// Audits the table in a folder against the ledger in another; with `table_id`, the files of any other table are invalid.
 pub fn audit_table_dir_expecting(
     table: &Path,
     trust_dir: &Path,

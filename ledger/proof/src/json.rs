@@ -102,4 +102,13 @@ mod tests {
             assert!(object(text.as_bytes()).is_err());
         }
     }
+
+    #[test]
+    fn what_json_does_not_have_is_refused_by_name() {
+        use serde_core::de::value::{BytesDeserializer, Error};
+        let refused = Strict::deserialize(BytesDeserializer::<Error>::new(b"x"))
+            .err()
+            .unwrap();
+        assert_eq!(refused.to_string(), "invalid type: byte array, expected a JSON value");
+    }
 }

@@ -302,6 +302,35 @@ mod tests {
     }
 
     #[test]
+    fn only_the_lines_of_the_keys_that_are_asked_for_stay() {
+        let signer = key("a", 1);
+        let mut note = SignedNote::sign("one\n", &signer).unwrap();
+        let alone = note.clone();
+        // another key of the same name, the same id under another name, and somebody else
+        let same_name = NoteSignature::by(&key("a", 2), vec![2]);
+        let same_id = NoteSignature {
+            name: "b".to_owned(),
+            ..note.signatures()[0].clone()
+        };
+        for line in [same_name, same_id, NoteSignature::by(&key("c", 3), vec![3])] {
+            note.add(line).unwrap();
+        }
+        let mut other = note.clone();
+        note.retain_lines_of(&[signer.verifier()]);
+        assert_eq!(note, alone);
+        other.retain_lines_of(&[key("c", 3).verifier(), signer.verifier()]);
+        let names: Vec<_> = other.signatures().iter().map(|line| line.name.as_str()).collect();
+        assert_eq!(names, ["a", "c"]);
+    }
+
+    #[test]
+    fn time_of_a_cosignature_is_its_first_eight_bytes() {
+        let line = |signature| NoteSignature::by(&key("a", 1), signature).stated_unix_s();
+        assert_eq!(line(1_679_315_147_u64.to_be_bytes().to_vec()), Some(1_679_315_147));
+        assert_eq!(line(vec![1; 7]), None);
+    }
+
+    #[test]
     fn note_has_as_many_signatures_as_it_may_and_no_more() {
         let mut note = SignedNote::sign("one\n", &key("a", 1)).unwrap();
         let line = |seed| NoteSignature::by(&key("f", seed), vec![seed]);

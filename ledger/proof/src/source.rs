@@ -132,4 +132,38 @@ mod tests {
             format!("file has {} bytes, more than the limit of 3", u64::MAX)
         );
     }
+
+    #[test]
+    fn a_read_that_a_signal_interrupts_is_taken_up_again_and_one_that_fails_is_not() {
+        struct Troubled(Vec<std::io::ErrorKind>);
+        impl Read for Troubled {
+            fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+                if let Some(kind) = self.0.pop() {
+                    return Err(kind.into());
+                }
+                buffer[0] = 7;
+                Ok(1)
+            }
+        }
+        use std::io::ErrorKind::{Interrupted, TimedOut};
+        let digest = |troubles| {
+            let reader = Box::new(Troubled(troubles));
+            OpenFile { size: 2, reader }.digest()
+        };
+        let whole = (2, *blake3::hash(&[7; 2]).as_bytes());
+        assert_eq!(digest(vec![Interrupted, Interrupted]).unwrap(), whole);
+        assert_eq!(digest(vec![TimedOut, Interrupted]).unwrap_err().kind(), TimedOut);
+    }
+
+    #[test]
+    fn each_public_file_has_its_own_limit() {
+        // 256 hashes of 32 bytes, 256 entries of 65,535 bytes with their lengths, one note
+        for (path, limit) in [
+            ("tile/0/000", 256 * 32),
+            ("tile/entries/000", 256 * (2 + 65_535)),
+            ("checkpoint", 1 << 20),
+        ] {
+            assert_eq!(limit_of(path), limit, "{path}");
+        }
+    }
 }

@@ -57,13 +57,13 @@ impl Listing {
         let mut listing = Listing::default();
         let mut names: u64 = 0;
         table.list_log(&mut |name| {
-            names += 1;
-            if names > LOG_NAMES_MAX {
+            if names == LOG_NAMES_MAX {
                 return Err(Error::Unavailable {
                     path: "_delta_log".to_owned(),
                     reason: format!("it has more than {LOG_NAMES_MAX} names"),
                 });
             }
+            names += 1;
             if let Some(version) = version_of(name) {
                 listing.versions.push(version);
             } else if is_derived_state(name) {
@@ -159,6 +159,7 @@ fn is_derived_state(name: &str) -> bool {
 mod tests {
     use super::*;
     use crate::source::OpenFile;
+    use crate::testing::MemoryTable;
 
     /// A log with this many names, each made when it is asked for.
     struct Endless(u64);
@@ -175,6 +176,22 @@ mod tests {
         fn data_file(&self, _: &str) -> Result<Option<OpenFile<'_>>, Error> {
             Ok(None)
         }
+    }
+
+    #[test]
+    fn file_that_does_not_parse_is_named_unless_it_is_only_its_beginning_that_was_read() {
+        let unread = |bytes: usize| {
+            let mut table = MemoryTable::default();
+            table.commits.insert(7, vec![b'{'; bytes]);
+            Listing::read(&table).unwrap().identify(&table).unwrap_err()
+        };
+        for whole in [1, IDENTIFY_BYTES_MAX] {
+            let [(7, error)] = &unread(whole)[..] else {
+                panic!("one file")
+            };
+            assert!(matches!(error, Error::Malformed { .. }), "{error}");
+        }
+        assert_eq!(unread(IDENTIFY_BYTES_MAX + 1), []);
     }
 
     #[test]

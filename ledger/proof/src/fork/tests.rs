@@ -149,4 +149,9 @@ fn what_is_no_fork_proof_is_refused() {
     ] {
         assert!(ForkProof::parse(spoiled.as_bytes()).is_err(), "{spoiled:?}");
     }
+    let longest = ForkProof {
+        hashes: vec![good.root; PROOF_HASHES_MAX],
+        ..good
+    };
+    assert_eq!(ForkProof::parse(longest.to_text().as_bytes()), Ok(longest));
 }

@@ -169,6 +169,7 @@ mod tests {
         let signed = leaf().sign(&key).unwrap();
         assert_eq!(SignedLeaf::from_bytes(signed.bytes()).unwrap(), signed);
         assert_eq!(signed.verify_new(&allowed).unwrap().name(), "dab/writer");
+        assert_eq!(signed.signer_name(), "dab/writer");
         let (_, elsewhere) = writers("catalog");
         assert!(matches!(
             signed.verify_new(&elsewhere),

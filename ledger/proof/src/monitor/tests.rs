@@ -1,3 +1,5 @@
+use std::cell::Cell;
+
 use super::*;
 use crate::leaf::Subject;
 use crate::note::SigningKey;
@@ -374,4 +376,74 @@ fn what_could_not_be_followed_to_is_dropped_once_it_is_shown_to_be_a_part_and_th
     let seen = see_with(&ledger, &ledger.public(), Some(&known), &mut pending).unwrap();
     assert_eq!(seen.leaves, PENDING_MAX as u64 + 3);
     assert_eq!(pending, Pending::default());
+}
+
+/// Public files that a server gives, but for the first reading of a tile, which fails; it counts how often it was asked.
+struct Moody {
+    files: MemorySource,
+    failures_left: Cell<u32>,
+    reads: Cell<usize>,
+}
+
+impl Moody {
+    fn new(files: MemorySource, failures: u32) -> Moody {
+        Moody {
+            files,
+            failures_left: Cell::new(failures),
+            reads: Cell::new(0),
+        }
+    }
+}
+
+impl Source for Moody {
+    fn read(&self, path: &str) -> Result<Option<Vec<u8>>, Error> {
+        self.reads.set(self.reads.get() + 1);
+        let left = self.failures_left.get();
+        if path.starts_with("tile/0/") && left > 0 {
+            self.failures_left.set(left - 1);
+            return Err(Error::Unavailable {
+                path: path.to_owned(),
+                reason: "busy".to_owned(),
+            });
+        }
+        self.files.read(path)
+    }
+}
+
+#[test]
+fn a_fork_is_not_accepted_because_the_tile_that_shows_it_could_not_be_read_once() {
+    let (honest, known) = grown(5, 0);
+    // without heads nothing but the comparison of the trees can tell
+    let known = Known { heads: None, ..known };
+    let mut forged = TinyLedger::new();
+    grow(&mut forged, 9, "forged");
+    let (moody, trust) = (Moody::new(forged.public(), 1), honest.trust());
+    let expected = Expected {
+        trust: &trust,
+        writers: None,
+    };
+    let mut pending = Pending::default();
+    let found = look(&moody, expected, Some(&known), &mut pending);
+    assert!(matches!(found, Err(Trouble::Undecided(_))), "{found:?}");
+    assert_eq!(pending.shown(), [forged.checkpoint()]);
+    alarmed(look(&moody, expected, Some(&known), &mut pending), AlarmKind::Fork);
+}
+
+#[test]
+fn a_look_asks_once_for_a_tile_and_remembers_so_many_and_no_bundle() {
+    let moody = Moody::new(MemorySource::default(), 0);
+    let source = Remembering::new(&moody);
+    let asked = |path: &str| {
+        let before = moody.reads.get();
+        source.read(path).unwrap();
+        moody.reads.get() - before
+    };
+    let tile = |number: usize| format!("tile/0/{number:03}");
+    assert_eq!([asked("tile/entries/000"), asked("tile/entries/000")], [1, 1]);
+    for number in 0..=TILES_REMEMBERED_MAX {
+        assert_eq!(asked(&tile(number)), 1);
+    }
+    let again: Vec<_> = (0..=TILES_REMEMBERED_MAX).map(|number| asked(&tile(number))).collect();
+    assert_eq!(again[..TILES_REMEMBERED_MAX], [0; TILES_REMEMBERED_MAX]);
+    assert_eq!(again[TILES_REMEMBERED_MAX], 1);
 }

@@ -137,6 +137,28 @@ mod tests {
         let two = policy(&three, "group o 2 a b c\ngroup both all r o\nquorum both\n");
         assert_eq!(since(&all, &two), format!("now {}", two.outside_in_words()));
         assert_eq!(two.outside_since(&two), None);
+        // any two are not any one
+        let words = "of a, b, c those have to cosign whom the quorum asks for";
+        assert_eq!(two.outside_in_words(), words);
+        // as many as before, and other ones of them
+        let rule = |names: &str| {
+            policy(
+                &three,
+                &format!("group o all {names}\ngroup both all r o\nquorum both\n"),
+            )
+        };
+        assert_eq!(since(&rule("a b"), &rule("a c")), format!("now {words}"));
+    }
+
+    #[test]
+    fn choices_are_compared_among_so_many_witnesses_and_of_more_it_is_told_without() {
+        for (count, is_compared) in [(COMPARED_MAX, true), (COMPARED_MAX + 1, false)] {
+            let names: Vec<_> = (0..count).map(|number| format!("w{number}")).collect();
+            let outside: Vec<_> = names.iter().map(String::as_str).zip(2..).collect();
+            let rule = format!("group o 2 {}\ngroup both all r o\nquorum both\n", names.join(" "));
+            let policy = policy(&outside, &rule);
+            assert_eq!(policy.outside_since(&policy).is_none(), is_compared, "{count}");
+        }
     }
 
     #[test]

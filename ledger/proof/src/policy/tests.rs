@@ -222,6 +222,53 @@ fn deep_nesting_is_refused_before_it_exhausts_the_stack() {
         file += &format!("group g{depth} any g{}\n", depth - 1);
     }
     assert!(Policy::parse(file + "quorum g99\n").is_err());
+    let nested = |depth: usize| {
+        let groups: String = (1..depth).map(|at| format!("group g{at} any g{}\n", at - 1)).collect();
+        Policy::parse(definitions() + "group g0 any X1\n" + &groups + "quorum none\n")
+    };
+    assert!(nested(32).is_ok());
+    assert!(nested(33).is_err());
+}
+
+#[test]
+fn policy_defines_so_many_logs_witnesses_and_groups_and_no_more() {
+    let seed = |number: usize| {
+        let mut seed = [0; 32];
+        seed[..8].copy_from_slice(&(number as u64).to_le_bytes());
+        seed
+    };
+    let logs = |count| -> String {
+        let key = |number| SigningKey::generate("dab/test", &seed(number)).unwrap();
+        (0..count)
+            .map(|number| format!("log {}\n", key(number).verifier()))
+            .collect()
+    };
+    let witnesses = |count| -> String {
+        let key = |number| SigningKey::generate_cosigner("dab/w", &seed(number)).unwrap();
+        (0..count)
+            .map(|number| format!("witness w{number} {}\n", key(number).verifier()))
+            .collect()
+    };
+    // the first half have a witness each, the others one of these groups
+    let half = POLICY_DEFINITIONS_MAX / 2 + 1;
+    let few = witnesses(half);
+    let groups = |count| -> String {
+        let group = |number| match number < half {
+            true => format!("group g{number} any w{number}\n"),
+            false => format!("group g{number} any g{}\n", number - half),
+        };
+        few.clone() + &(0..count).map(group).collect::<String>()
+    };
+    for (kind, define) in [
+        ("logs", &logs as &dyn Fn(usize) -> String),
+        ("witnesses", &witnesses),
+        ("groups", &groups),
+    ] {
+        let read = |count| Policy::parse(define(count) + "quorum none\n");
+        read(POLICY_DEFINITIONS_MAX).unwrap();
+        let refused = read(POLICY_DEFINITIONS_MAX + 1).unwrap_err().to_string();
+        assert!(refused.contains(&format!("more than 1024 {kind}")), "{refused}");
+    }
 }
 
 #[test]

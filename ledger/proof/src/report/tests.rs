@@ -1,5 +1,7 @@
 //! Verdicts, limits and the two forms of a report.
 
+use serde_json::json;
+
 use super::*;
 
 #[test]
@@ -18,6 +20,10 @@ fn findings_beyond_the_limit_are_counted() {
     (0..FINDINGS_MAX + 5).for_each(|_| report.fail(Finding::new("forged")));
     assert_eq!((report.failures.len(), report.failures_left_out), (FINDINGS_MAX, 5));
     assert!(report.to_string().contains("and 985 more"), "{report}");
+    let mut report = Report::new("x");
+    (0..FINDINGS_MAX + 5).for_each(|_| report.doubt(Finding::new("unreadable")));
+    assert_eq!((report.undecided.len(), report.undecided_left_out), (FINDINGS_MAX, 5));
+    assert_eq!(report.verdict(), Verdict::Undecided);
 }
 
 #[test]
@@ -50,11 +56,26 @@ fn text_fits_80_columns_and_shows_no_control_characters() {
 }
 
 #[test]
+fn lines_are_broken_where_the_81st_column_would_begin() {
+    assert_eq!(Report::new("x").to_string(), "VALID  x\n");
+    let mut report = Report::new("x");
+    let (long, first, last) = ("y".repeat(90), "a".repeat(37), "b".repeat(38));
+    report.fact("subject", long.as_str());
+    report.check(format!("{first} {last}"));
+    report.check(format!("{first} {last}b"));
+    let text = format!("VALID  x\n\n  subject  {long}\n\nchecked\n  - {first} {last}\n  - {first}\n    {last}b\n");
+    assert_eq!(report.to_string(), text);
+}
+
+#[test]
 fn json_carries_every_section() {
     let mut report = Report::new("x");
     report.fact("subject", "table/t");
     report.fail(Finding::new("wrong").version(3).file("f"));
+    report.written("dab/x/writer", "leaf 3");
     let json = report.to_json();
+    let signature = json!({ "role": "writer", "name": "dab/x/writer", "signed": "leaf 3", "time_unix_s": null });
+    assert_eq!(json["signatures"], json!([signature]));
     assert_eq!(json["verdict"], "invalid");
     assert_eq!(json["exit_code"], 1);
     assert_eq!(json["facts"]["subject"], "table/t");

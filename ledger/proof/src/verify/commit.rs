@@ -145,6 +145,17 @@ mod tests {
     }
 
     #[test]
+    fn forged_file_is_parsed_up_to_the_limit() {
+        let forged = |bytes: usize| {
+            let (begin, end) = (r#"{"commitInfo":{"x":""#, r#""}}"#);
+            let forged = format!("{begin}{}{end}", "a".repeat(bytes - begin.len() - end.len()));
+            check_commit(&leaf(9), forged.as_bytes().into()).unwrap()
+        };
+        assert!(forged(FORGED_COMMIT_BYTES_MAX).commit.is_some());
+        assert!(forged(FORGED_COMMIT_BYTES_MAX + 1).commit.is_none());
+    }
+
+    #[test]
     fn large_file_of_the_right_size_is_not_parsed_when_its_digest_differs() {
         // one `[` too many for any parser of JSON: parsing it would be an error of its own
         let forged = vec![b'['; FORGED_COMMIT_BYTES_MAX + 1];

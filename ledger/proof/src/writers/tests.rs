@@ -56,6 +56,7 @@ fn files_that_could_be_read_in_two_ways_are_refused() {
         format!("revoked 07 {a} *\n"),
         format!("revoked -1 {a} *\n"),
         format!("revoked 18446744073709551616 {a} *\n"),
+        format!("revoked 9223372036854775808 {a} *\n"),
         format!("revoked 7 8 {a} *\n"),
         format!("revoked 7 {a}\n"),
         format!("Revoked 7 {a} *\n"),
@@ -80,4 +81,30 @@ fn the_line_of_a_revoked_key_says_from_which_leaf_on() {
     assert_eq!((revoked.name(), revoked.revoked_from()), ("a", Some(LeafIndex(7))));
     assert_eq!(revoked.globs(), ["table/*", "catalog"]);
     assert_eq!((other.name(), other.revoked_from()), ("revoked", None));
+}
+
+#[test]
+fn keys_of_one_name_are_told_apart_by_their_ids() {
+    // of the first 113,796 seeds these two are the first whose keys have one id under the name `a`
+    let with_seed = |name: &str, seed: u64| {
+        let mut bytes = [0; 32];
+        bytes[..8].copy_from_slice(&seed.to_le_bytes());
+        SigningKey::generate(name, &bytes).unwrap().verifier().clone()
+    };
+    let (first, same_id) = (with_seed("a", 25_666), with_seed("a", 113_795));
+    assert_eq!(first.key_id(), same_id.key_id());
+    let read = |other: &VerifierKey| Writers::parse(format!("{first} *\n{other} catalog\n").as_bytes());
+    assert!(
+        read(&same_id)
+            .unwrap_err()
+            .to_string()
+            .contains("line 2 lists the key of a again")
+    );
+    let other = with_seed("a", 7);
+    let writers = read(&other).unwrap();
+    let found = |key: &VerifierKey| writers.find("a", key.key_id()).unwrap().globs().to_vec();
+    assert_eq!(
+        (found(&first), found(&other)),
+        (vec!["*".to_owned()], vec!["catalog".to_owned()])
+    );
 }

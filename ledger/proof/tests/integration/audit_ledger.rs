@@ -48,6 +48,10 @@ fn good_ledgers_of_all_shapes_are_valid() {
     // 600 leaves: two full tiles and one partial one, and one partial tile above
     assert!(one_line(&report).contains("4 tiles of hashes"), "{report}");
     assert!(
+        one_line(&report).contains("sequence and parent of every leaf, in 3 subjects"),
+        "{report}"
+    );
+    assert!(
         one_line(&report).contains("dab/test/writer (writer): 600 leaves"),
         "{report}"
     );
@@ -344,4 +348,23 @@ fn rewritten_or_shrunken_history_is_noticed_by_an_older_checkpoint() {
     let spoiled = [&since[..since.len() - 10], b"AAAAAAAAA\n"].concat();
     let report = audit_ledger(&before.public(), &before.trust(), Some(&spoiled));
     assert_eq!(report.verdict(), Verdict::Undecided, "{report}");
+}
+
+#[test]
+fn an_audit_does_not_say_that_every_leaf_holds_where_one_does_not_or_is_not_there() {
+    let claim = "form, origin, signature and writer of every leaf";
+    let mut ledger = ledger_of(300);
+    let told = one_line(&audit(&ledger, &ledger.public()));
+    assert!(told.contains(claim) && !told.contains("the head map in"), "{told}");
+    let mut source = ledger.public();
+    source.files.remove("tile/entries/001.p/44");
+    let report = audit(&ledger, &source);
+    assert_invalid(&report, "missing");
+    assert!(!one_line(&report).contains(claim), "{report}");
+    // good leaves before and after a bad one do not make up for it
+    ledger.push_entry(b"no leaf at all");
+    ledger.append(&Subject::catalog(), b"record", None, "CREATE TABLE");
+    let report = audit(&ledger, &ledger.public());
+    assert_invalid(&report, "leaf 300");
+    assert!(!one_line(&report).contains(claim), "{report}");
 }

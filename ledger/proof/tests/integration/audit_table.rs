@@ -4,10 +4,11 @@ mod data_files;
 mod unreadable;
 
 use crate::one_line;
-use dab_proof::audit::audit_table;
+use dab_proof::audit::{audit_table, audit_table_expecting};
 use dab_proof::leaf::Subject;
 use dab_proof::report::{Report, Verdict};
 use dab_proof::testing::{MemoryTable, TinyLedger, TinyTable};
+use dab_proof::tree::LeafIndex;
 
 /// Four versions: two files added, one more, one removed, one more. Other subjects write in between.
 fn example() -> (TinyLedger, TinyTable) {
@@ -55,6 +56,7 @@ fn good_table_is_valid_and_the_report_says_what_was_left_out() {
     table.files.other = vec!["00000000000000000002.crc".into()];
     let report = audit(&ledger, &table.files, false);
     assert_eq!(report.verdict(), Verdict::Valid, "{report}");
+    assert!(report.facts.contains(&("version", "3".to_owned())), "{report}");
     let text = one_line(&report);
     for words in [
         "4 of 4 commit files: byte for byte as notarized",
@@ -108,6 +110,8 @@ fn removed_commit_is_missed_even_the_last_one() {
             "{report}"
         );
         assert_eq!(failure.file.as_deref(), Some(name(version).as_str()));
+        let may_come = failure.message.contains("certified a moment ago and not published yet");
+        assert_eq!(may_come, version == 3, "{report}");
     }
     // together with its data, as somebody would who wants the last write undone
     let mut files = table.files.clone();
@@ -158,6 +162,10 @@ fn table_without_commits_is_undecided() {
     };
     let report = audit(&ledger, &files, true);
     assert_eq!(report.verdict(), Verdict::Undecided, "{report}");
+    assert!(
+        one_line(&report).contains("no commit file in _delta_log: this is no Delta table"),
+        "{report}"
+    );
 }
 
 #[test]
@@ -258,6 +266,49 @@ fn table_that_was_never_notarized_is_invalid() {
     assert_eq!(audit(&ledger, &files, false).verdict(), Verdict::Invalid);
     ledger.append(&Subject::catalog(), b"more", None, "CREATE");
     assert_eq!(audit(&ledger, &table.files, true).verdict(), Verdict::Valid);
+}
+
+#[test]
+fn an_audit_says_of_the_tables_leaves_that_they_hold_only_where_there_are_any_and_all_do() {
+    let claim = "signature, writer, sequence and parent of";
+    let (mut ledger, table) = example();
+    let good = one_line(&audit(&ledger, &table.files, false));
+    assert!(good.contains(&format!("{claim} 4 leaves of the table")), "{good}");
+    let none = audit(&TinyLedger::new(), &table.files, false);
+    assert_eq!(none.verdict(), Verdict::Invalid, "{none}");
+    assert!(!one_line(&none).contains(claim), "{none}");
+    // a leaf of another ledger, with this one's writer's signature
+    let mut leaf = ledger.receipt(LeafIndex(1)).leaf.leaf().clone();
+    leaf.origin = "dab/elsewhere".into();
+    let foreign = leaf.sign(&ledger.writer).unwrap();
+    ledger.push(&foreign);
+    let bad = audit(&ledger, &table.files, false);
+    assert_eq!(bad.verdict(), Verdict::Invalid, "{bad}");
+    assert!(!one_line(&bad).contains(claim), "{bad}");
+    // nor of commit files, with all of them gone
+    let (ledger, _) = example();
+    let empty = MemoryTable::default();
+    let gone = audit_table_expecting(&ledger.public(), &ledger.trust(), &empty, Some("t1"), false);
+    assert_eq!(gone.verdict(), Verdict::Invalid, "{gone}");
+    assert!(!one_line(&gone).contains("byte for byte as notarized"), "{gone}");
+}
+
+#[test]
+fn commit_that_sets_the_id_of_another_table_is_invalid_though_it_is_notarized() {
+    let table = TinyTable::new("t1");
+    let body = String::from_utf8(table.commit_json(&TinyLedger::new(), 0, &[], &[])).unwrap();
+    for (id, verdict) in [("t1", Verdict::Valid), ("t2", Verdict::Invalid)] {
+        let stated = body.replace("\"dab.tableId\":\"t1\"", &format!("\"dab.tableId\":\"{id}\""));
+        assert_eq!(stated == body, id == "t1");
+        let mut ledger = TinyLedger::new();
+        ledger.append(&table.subject(), stated.as_bytes(), None, "CREATE TABLE");
+        let mut files = MemoryTable::default();
+        files.commits.insert(0, stated.into_bytes());
+        let report = audit(&ledger, &files, false);
+        assert_eq!(report.verdict(), verdict, "{report}");
+        let words = "the table property dab.tableId is \"t2\", not the notarized table id";
+        assert_eq!(one_line(&report).contains(words), id == "t2", "{report}");
+    }
 }
 
 #[test]

@@ -98,11 +98,9 @@ fn forged_files_are_invalid() {
         "{text}"
     );
     world.write("b.tlog-proof", b"garbage \x1b[2J\n");
-    assert!(
-        world
-            .run("verify b.tlog-proof --trust trust", 1)
-            .contains("receipt is malformed")
-    );
+    let text = world.run("verify b.tlog-proof --trust trust", 1);
+    assert!(text.starts_with("INVALID  receipt b.tlog-proof\n"), "{text}");
+    assert!(text.contains("receipt is malformed"), "{text}");
 }
 
 #[test]
@@ -260,6 +258,42 @@ fn wrong_command_lines_say_what_is_missing() {
     }
     let text = run_in(&world.path(""), &[], 64);
     assert!(text.contains("a verb is needed") && text.contains("Usage:"), "{text}");
+}
+
+#[test]
+fn an_option_that_its_verb_does_not_take_is_refused_rather_than_passed_over() {
+    let world = World::new();
+    let options = [
+        "--table-id t1",
+        "--subject catalog",
+        "--commit x",
+        "--data x",
+        "--ledger public",
+        "--since x",
+        "--proof x",
+        "--write",
+        "--deep",
+    ];
+    for (verb, taken) in [
+        (
+            "verify b.tlog-proof",
+            &["--table-id", "--subject", "--commit", "--data", "--proof"][..],
+        ),
+        ("head t1.head-proof", &["--table-id"]),
+        ("audit table tables/t", &["--table-id", "--ledger", "--deep"]),
+        ("audit ledger public", &["--since"]),
+        ("fork old.checkpoint public/checkpoint", &["--proof", "--ledger"]),
+        ("follow trust/changes", &["--write"]),
+    ] {
+        for option in options {
+            let name = option.split(' ').next().unwrap();
+            if taken.contains(&name) {
+                continue;
+            }
+            let text = world.run(&format!("{verb} --trust trust {option}"), 64);
+            assert!(text.contains(&format!("invalid option '{name}'")), "{text}");
+        }
+    }
 }
 
 #[cfg(unix)]

@@ -3,7 +3,7 @@
 use dab_proof::Error;
 use dab_proof::audit::audit_ledger;
 use dab_proof::head_map::{MAP_PATH_STEPS_MAX, MapEntry, MapKey, Step};
-use dab_proof::head_proof::{Found, HEAD_PROOF_BYTES_MAX, HeadProof, verify_head};
+use dab_proof::head_proof::{Found, HeadProof, verify_head};
 use dab_proof::heads_leaf::{HeadsBody, MAP_WINDOW_LEAVES};
 use dab_proof::leaf::Subject;
 use dab_proof::report::{Report, Verdict};
@@ -297,8 +297,11 @@ fn what_is_too_long_is_refused_unread() {
         HeadProof::parse(with_steps(MAP_PATH_STEPS_MAX + 1).to_text().as_bytes()),
         Err(Error::Malformed { .. })
     ));
-    let endless = vec![b'a'; HEAD_PROOF_BYTES_MAX + 1];
-    assert!(matches!(HeadProof::parse(&endless), Err(Error::TooLarge { .. })));
+    // a receipt of a MiB and 16 KiB, two leaves of 4 KiB and 256 steps of 64 bytes
+    let largest = (1 << 20) + (16 << 10) + 2 * 4096 + 256 * 64;
+    let read = |bytes| HeadProof::parse(&vec![b'a'; bytes]);
+    assert!(matches!(read(largest), Err(Error::Malformed { .. })));
+    assert!(matches!(read(largest + 1), Err(Error::TooLarge { .. })));
     for (old, new) in [
         ("head-proof/v1", "head-proof/v2"),
         ("\nsize 30", "\nsize 030"),

@@ -1,11 +1,13 @@
 //! Receipts and the artefacts checked with them.
 
 use crate::one_line;
+use dab_proof::commit_file::CommitFile;
 use dab_proof::error::Error;
 use dab_proof::leaf::{Leaf, Subject};
 use dab_proof::note::SigningKey;
 use dab_proof::receipt::Receipt;
 use dab_proof::report::{Report, Verdict};
+use dab_proof::source::OpenFile;
 use dab_proof::testing::{TinyLedger, TinyTable};
 use dab_proof::tree::{LeafIndex, PROOF_HASHES_MAX};
 use dab_proof::trust::Trust;
@@ -122,13 +124,85 @@ fn forged_commit_and_data_are_named() {
     assert_eq!(report.verdict(), Verdict::Invalid);
     assert_eq!(report.failures[0].file.as_deref(), Some("p=2/part-1.parquet"));
     assert_eq!(report.failures[0].version, Some(1));
-    for (path, bytes) in [
-        ("p=2/part-1.parquet", &b"two!!"[..]),
-        ("p=1/part-1.parquet", b"two!"),
-        ("other", b"one"),
-    ] {
+    for (path, bytes) in [("p=2/part-1.parquet", &b"two!!"[..]), ("p=1/part-1.parquet", b"two!")] {
         let report = check(&ledger, Some(genuine.as_bytes()), &[(path, bytes)]);
         assert_eq!(report.verdict(), Verdict::Invalid, "{path}");
+    }
+    let report = check(&ledger, Some(genuine.as_bytes()), &[("other", b"one")]);
+    assert_eq!(report.verdict(), Verdict::Invalid);
+    assert!(
+        one_line(&report).contains("version 1, other: the commit adds no file of this name"),
+        "{report}"
+    );
+}
+
+/// Verifies `artefacts` with the receipt of leaf `index`.
+fn verify_leaf(ledger: &TinyLedger, index: LeafIndex, artefacts: Artefacts<'_>) -> Report {
+    verify(ledger.receipt(index).to_text().as_bytes(), &ledger.trust(), artefacts)
+}
+
+#[test]
+fn data_file_that_cannot_be_read_leaves_it_undecided() {
+    struct Broken;
+    impl std::io::Read for Broken {
+        fn read(&mut self, _buffer: &mut [u8]) -> std::io::Result<usize> {
+            Err(std::io::Error::other("the disk is gone"))
+        }
+    }
+    let (ledger, table) = two_versions();
+    let file = OpenFile {
+        size: 3,
+        reader: Box::new(Broken),
+    };
+    let artefacts = Artefacts {
+        body: Some(table.files.commits[&1].as_slice().into()),
+        data: vec![DataArtefact {
+            path: "p=1/part-1.parquet".to_owned(),
+            file,
+        }],
+        ..Artefacts::default()
+    };
+    let report = verify_leaf(&ledger, LeafIndex(3), artefacts);
+    assert_eq!(report.verdict(), Verdict::Undecided);
+    let told = "version 1, p=1/part-1.parquet: it cannot be read: the disk is gone";
+    assert!(one_line(&report).contains(told), "{report}");
+}
+
+#[test]
+fn change_data_files_and_deletion_vectors_are_named_as_unchecked_where_there_are_any() {
+    let (mut ledger, table) = two_versions();
+    let plain = check(&ledger, Some(&table.files.commits[&1]), &[]);
+    let words = ["1 change data file", "deletion vectors, which hide rows of data files"];
+    assert!(words.iter().all(|words| !one_line(&plain).contains(words)), "{plain}");
+    let body = format!(
+        r#"{{"commitInfo":{{"operation":"DELETE"}}}}
+{{"cdc":{{"path":"_change_data/c.parquet"}}}}
+{{"add":{{"path":"z.parquet","size":1,"deletionVector":{{"storageType":"u"}},"tags":{{"dab.blake3":"{:064}"}}}}}}"#,
+        0
+    );
+    let body = body.as_bytes();
+    let files = CommitFile::parse(body).unwrap().files_root().unwrap();
+    let index = ledger.append(&table.subject(), body, files, "DELETE");
+    let body = Some(body.into());
+    let report = verify_leaf(
+        &ledger,
+        index,
+        Artefacts {
+            body,
+            ..Artefacts::default()
+        },
+    );
+    assert!(words.iter().all(|words| one_line(&report).contains(words)), "{report}");
+}
+
+#[test]
+fn receipt_of_foreign_data_says_whose_word_it_is() {
+    let word = "no leaf names a user, nor where the bytes came from";
+    for (subject, is_foreign) in [("digest/backup", true), ("digest/", false), ("catalog", false)] {
+        let mut ledger = TinyLedger::new();
+        let index = ledger.append(&subject.parse().unwrap(), b"bytes", None, "NOTARIZE");
+        let report = verify_leaf(&ledger, index, Artefacts::default());
+        assert_eq!(one_line(&report).contains(word), is_foreign, "{report}");
     }
 }
 
@@ -256,4 +330,12 @@ fn receipt_has_as_many_hashes_as_a_proof_may_and_no_more() {
     assert_eq!(Receipt::parse(longest.to_text().as_bytes()).as_ref(), Ok(&longest));
     assert!(longest.verify(&ledger.trust()).is_err());
     assert!(Receipt::parse(with_hashes(PROOF_HASHES_MAX + 1).to_text().as_bytes()).is_err());
+}
+
+#[test]
+fn receipt_is_as_long_as_the_largest_note_and_16_kib_and_no_longer() {
+    let largest = (1 << 20) + (16 << 10);
+    let read = |bytes| Receipt::parse(&vec![b'a'; bytes]);
+    assert!(matches!(read(largest), Err(Error::Malformed { .. })));
+    assert!(matches!(read(largest + 1), Err(Error::TooLarge { .. })));
 }

@@ -103,3 +103,38 @@ fn files_that_cannot_be_read_leave_the_question_open() {
         "a failure outweighs what could not be read"
     );
 }
+
+#[test]
+fn data_file_that_breaks_off_while_it_is_hashed_is_named_and_leaves_the_question_open() {
+    struct Broken(MemoryTable);
+    impl std::io::Read for &Broken {
+        fn read(&mut self, _buffer: &mut [u8]) -> std::io::Result<usize> {
+            Err(std::io::Error::other("the disk is gone"))
+        }
+    }
+    impl TableFiles for Broken {
+        fn list_log(&self, visit: &mut dyn FnMut(&str) -> Result<(), Error>) -> Result<(), Error> {
+            self.0.list_log(visit)
+        }
+
+        fn commit(&self, version: u64) -> Result<Option<OpenFile<'_>>, Error> {
+            self.0.commit(version)
+        }
+
+        fn data_file(&self, path: &str) -> Result<Option<OpenFile<'_>>, Error> {
+            let file = self.0.data_file(path)?;
+            Ok(file.map(|file| match path {
+                "c.parquet" => OpenFile {
+                    size: file.size,
+                    reader: Box::new(self),
+                },
+                _ => file,
+            }))
+        }
+    }
+    let (ledger, table) = example();
+    let report = audit_table(&ledger.public(), &ledger.trust(), &Broken(table.files), true);
+    assert_eq!(report.verdict(), Verdict::Undecided, "{report}");
+    let told = "version 1, c.parquet: it cannot be read: the disk is gone";
+    assert!(crate::one_line(&report).contains(told), "{report}");
+}
