@@ -43,6 +43,11 @@ fn two_roots_of_one_size_name_the_guilty_keys() {
         "{found}"
     );
     assert_eq!(check(&honest, &honest, Further::Nothing).verdict(), Verdict::Valid);
+    // by whom each was signed, and when
+    let certified = |ledger: &TinyLedger| honest.trust().policy.verify(&ledger.checkpoint()).unwrap();
+    let times = [&honest, &forged].map(|ledger| Some(certified(ledger).cosigners[0].time_unix_s));
+    let shown: Vec<_> = report.signatures.iter().map(|signed| signed.time_unix_s).collect();
+    assert_eq!(shown, [None, times[0], None, times[1]]);
 }
 
 #[test]

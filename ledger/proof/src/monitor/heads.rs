@@ -112,3 +112,53 @@ impl Heads {
         Ok((of == *root).then_some(Heads { heads, complete }))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::TinyLedger;
+
+    /// Leaf `sequence` of a subject.
+    fn leaf(subject: &str, sequence: u64) -> SignedLeaf {
+        let (mut ledger, subject) = (TinyLedger::new(), subject.parse().unwrap());
+        let indexes: Vec<_> = (0..=sequence)
+            .map(|_| ledger.append(&subject, b"body", None, "WRITE"))
+            .collect();
+        ledger.receipt(indexes[sequence as usize]).leaf
+    }
+
+    #[test]
+    fn a_subject_that_is_not_known_has_to_begin_unless_there_are_more_than_are_followed() {
+        for complete in [true, false] {
+            let mut heads = Heads {
+                complete,
+                ..Heads::default()
+            };
+            assert_eq!(heads.follow(&leaf("table/a", 1)).is_some(), complete);
+            // from now on it is known
+            assert_eq!(heads.follow(&leaf("table/a", 2)), None);
+            assert!(heads.follow(&leaf("table/a", 2)).is_some());
+        }
+    }
+
+    #[test]
+    fn so_many_subjects_are_followed_and_no_more() {
+        let head = Head {
+            sequence: 0,
+            hash: crate::hash::empty_root(),
+        };
+        let subjects = (1..HEADS_MAX).map(|number| (Subject::table(&number.to_string()).unwrap(), head));
+        let mut heads = Heads {
+            heads: subjects.collect(),
+            complete: true,
+        };
+        assert_eq!(heads.follow(&leaf("table/a", 0)), None);
+        assert_eq!((heads.subjects(), heads.is_complete()), (HEADS_MAX, true));
+        // those that are known are followed on
+        assert_eq!(heads.follow(&leaf("table/a", 1)), None);
+        assert!(heads.is_complete());
+        assert_eq!(heads.follow(&leaf("table/b", 0)), None);
+        assert_eq!((heads.subjects(), heads.is_complete()), (HEADS_MAX, false));
+        assert!(heads.follow(&leaf("table/a", 3)).is_some());
+    }
+}

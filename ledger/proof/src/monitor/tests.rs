@@ -447,3 +447,17 @@ fn a_look_asks_once_for_a_tile_and_remembers_so_many_and_no_bundle() {
     assert_eq!(again[..TILES_REMEMBERED_MAX], [0; TILES_REMEMBERED_MAX]);
     assert_eq!(again[TILES_REMEMBERED_MAX], 1);
 }
+
+#[test]
+fn each_kind_of_alarm_has_its_word_and_its_exit_code() {
+    let told = AlarmKind::ALL.map(|kind| (kind.word(), kind.exit_code()));
+    let kinds = [
+        ("fork", 10),
+        ("shrunk", 11),
+        ("stalled", 12),
+        ("writer", 13),
+        ("bad", 14),
+        ("witnesses", 15),
+    ];
+    assert_eq!(told, kinds);
+}

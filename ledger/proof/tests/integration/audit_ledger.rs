@@ -197,6 +197,12 @@ fn tile_that_fails_is_not_among_those_that_were_checked() {
             );
         }
     }
+    let mut none = whole;
+    none.files
+        .retain(|path, _| !path.starts_with("tile/") || path.contains("entries"));
+    let report = audit(&ledger, &none);
+    assert_eq!(report.verdict(), Verdict::Invalid);
+    assert!(!report.checked.join("\n").contains("tiles of hashes"), "{report}");
 }
 
 #[test]
@@ -204,9 +210,11 @@ fn changed_tile_names_the_leaf() {
     let ledger = ledger_of(300);
     let mut source = ledger.public();
     source.files.get_mut("tile/0/000").unwrap()[32 * 77] ^= 1;
+    source.files.get_mut("tile/0/001.p/44").unwrap()[32 * 9] ^= 1;
     let report = audit(&ledger, &source);
     assert_invalid(&report, "the tile does not have the hash of this leaf");
-    assert_eq!(report.failures[0].leaf_index, Some(77));
+    let leaves: Vec<_> = report.failures.iter().map(|failure| failure.leaf_index).collect();
+    assert_eq!(leaves, [Some(77), Some(256 + 9)]);
     let mut source = ledger.public();
     source.files.get_mut("tile/1/000.p/1").unwrap()[0] ^= 1;
     assert_invalid(

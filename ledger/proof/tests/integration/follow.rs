@@ -4,8 +4,9 @@ use std::fs;
 
 use dab_proof::epoch::{EPOCH_OPERATION, EpochChange, EpochNote, EpochText};
 use dab_proof::leaf::Subject;
-use dab_proof::note::SignedNote;
+use dab_proof::note::{SignedNote, SigningKey};
 use dab_proof::testing::TinyLedger;
+use dab_proof::writers::revoke;
 
 use crate::world::World;
 
@@ -21,6 +22,11 @@ fn change_to(ledger: &mut TinyLedger, next: &TinyLedger, policy: String) -> Epoc
         policy,
         writers: next.writers_text(),
     };
+    begin(ledger, &text)
+}
+
+/// The change that begins the epoch of `text`.
+fn begin(ledger: &mut TinyLedger, text: &EpochText) -> EpochChange {
     let note = SignedNote::sign(&text.text(), &ledger.writer).unwrap();
     let epoch = EpochNote::try_from(note).unwrap();
     let index = ledger.append(&Subject::members(), &epoch.to_bytes(), None, EPOCH_OPERATION);
@@ -49,6 +55,11 @@ fn a_trust_folder_follows_the_members_change_by_change() {
     let before = policy();
     let told = world.says("follow changes --trust trust", 0);
     assert!(
+        told.starts_with("VALID changes of members and writers, changes changes followed 2 "),
+        "{told}"
+    );
+    assert!(told.contains("writers now 1 may write, 0 may no more"), "{told}");
+    assert!(
         told.contains("epoch 1, 3 members: signed by the log key and cosigned by"),
         "{told}"
     );
@@ -70,6 +81,25 @@ fn a_trust_folder_follows_the_members_change_by_change() {
     world.says("follow first --trust trust --write", 0);
     assert_eq!(policy(), second.epoch.text().policy);
     assert_eq!(fs::read_to_string(world.path("trust/epoch")).unwrap(), "2\n");
+}
+
+#[test]
+fn writers_who_may_write_and_who_may_no_more_are_counted() {
+    let mut two = TinyLedger::with_cosigners(2);
+    let next = SigningKey::generate("dab/test/next", &[7; 32]).unwrap();
+    let writers = revoke(&two.writers_text(), two.writer.verifier()).unwrap();
+    let text = EpochText {
+        origin: two.log.name().to_owned(),
+        members: "1 n1 and what replicas know of it\n".repeat(2),
+        policy: two.policy_text(),
+        writers: format!("{writers}{} *\n", next.verifier()),
+    };
+    let world = World::new();
+    world.write("trust/policy", two.policy_text().as_bytes());
+    world.write("trust/writers", two.writers_text().as_bytes());
+    world.write("changes", begin(&mut two, &text).to_text().as_bytes());
+    let told = world.says("follow changes --trust trust", 0);
+    assert!(told.contains("writers now 1 may write, 1 may no more"), "{told}");
 }
 
 /// A quorum of the operators can send a witness outside away, or keep it for show. Whoever follows them is told.
