@@ -8,8 +8,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use dab_proof::audit::{audit_ledger, audit_table_expecting};
 use dab_proof::files::{
-    DirTable, LedgerPlace, audit_ledger_dir, audit_table_dir_expecting, ledger_place, read_checkpoint, read_trust,
-    untrusted,
+    DirTable, LedgerPlace, audit_ledger_dir, audit_table_dir, ledger_place, read_checkpoint, read_trust, untrusted,
 };
 use dab_proof::report::{Finding, Report};
 
@@ -30,9 +29,7 @@ fn table(args: AuditTableArgs) -> ExitCode {
         .and_then(|trust| Ok((ledger_place(&args.trust, &trust, args.ledger.as_deref())?, trust)));
     let table_id = args.table_id.as_deref();
     let found = match place {
-        Ok((LedgerPlace::Folder(folder), _)) => {
-            audit_table_dir_expecting(&args.path, &args.trust, &folder, table_id, args.deep)
-        }
+        Ok((LedgerPlace::Folder(folder), _)) => audit_table_dir(&args.path, &args.trust, &folder, table_id, args.deep),
         Ok((LedgerPlace::Url(url), trust)) => match web_source(&url, &args.trust) {
             Ok(source) => audit_table_expecting(&source, &trust, &DirTable::new(&args.path), table_id, args.deep),
             Err(error) => undecided(title, &error),

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-use dab_proof::files::{audit_table_dir_expecting, ledger_place, read_trust, untrusted};
+use dab_proof::files::{audit_table_dir, ledger_place, read_trust, untrusted};
 
 use super::command_line::{Options, Outcome, Usage, check_local, local};
 
@@ -38,7 +38,7 @@ pub(super) fn run(arguments: &[OsString]) -> Result<Outcome, Usage> {
     let report = match place {
         Ok(place) => {
             let (ledger, table_id) = (local(place)?, options.table_id.as_deref());
-            audit_table_dir_expecting(table, trust_dir, &ledger, table_id, options.deep)
+            audit_table_dir(table, trust_dir, &ledger, table_id, options.deep)
         }
         Err(error) => untrusted(format!("audit of the table in {}", table.display()), trust_dir, &error),
     };
