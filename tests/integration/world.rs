@@ -136,7 +136,7 @@ pub(crate) fn commit_files(server: &Server, table: &str) -> Vec<String> {
 pub(crate) fn audit(server: &Server, table: &str) {
     let (trust, public) = (server.data().join("trust"), server.data().join("public"));
     expect_valid(&audit_ledger_dir(&public, &trust, None));
-    expect_valid(&audit_table_dir(&server.table(table), &trust, &public, true));
+    expect_valid(&audit_table_dir(&server.table(table), &trust, &public, None, true));
 }
 
 /// Fails with the whole report unless everything held.

@@ -44,7 +44,7 @@ pub(crate) async fn forge(table: &Path, copy: &Path, column: &str, trust: &Path,
     let (version, commit) = first_commit_with_rows(copy)?;
     let file = rewrite_commit(copy, &commit, column)?;
     let forged_total = plain_delta_total(copy, column).await?;
-    let audit = audit_table_dir(copy, trust, ledger, true);
+    let audit = audit_table_dir(copy, trust, ledger, None, true);
     Ok(Forgery {
         folder: copy.to_owned(),
         file,
