@@ -70,7 +70,7 @@ pub(crate) struct ProposalBytes {
     pub(crate) once: Option<OnceBytes>,
 }
 
-/// A [`Once`](crate::notary::Once) as an entry has it: 32 bytes each.
+/// A [`Once`] as an entry has it: 32 bytes each.
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct OnceBytes {
     #[prost(bytes = "vec", tag = "1")]

@@ -1,6 +1,6 @@
 //! The replicated state machine: one rule, no domain, no clock, no disk.
 //!
-//! Every replica applies the same entries in the same order and must come to the same verdicts, so [`apply`] depends on
+//! Every replica applies the same entries in the same order and must come to the same verdicts, so [`apply()`] depends on
 //! nothing but the entry and the state. The keys that may write are therefore part of the state too: they enter through
 //! an entry of their own, not through a file that each replica reads for itself.
 
