@@ -72,6 +72,22 @@ fn trusted(ledger: &TestLedger) -> Trust {
 }
 
 #[tokio::test]
+async fn a_policy_that_a_lone_operator_has_changed_meanwhile_is_no_part_of_a_change_of_writers() {
+    let (ledger, backup) = (TestLedger::start(), backup());
+    change(&ledger, &register(&backup, &["digest/backup"])).await;
+    let path = ledger.dir().join("trust/policy");
+    let witness = SigningKey::generate_cosigner("w.example/w", &[61; 32]).unwrap();
+    let policy = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(
+        &path,
+        format!("{policy}witness w {} https://w.example/\n", witness.verifier()),
+    )
+    .unwrap();
+    // it is drafted, applied and reviewed under the new policy, behind a change that was under the old one
+    change(&ledger, &revoke(&backup)).await;
+}
+
+#[tokio::test]
 async fn a_node_that_is_alone_registers_a_key_and_revokes_it_and_old_leaves_still_verify() {
     let mut ledger = TestLedger::start();
     let (backup, first) = (backup(), trusted(&ledger));
